@@ -1,1 +1,7 @@
-export {};
+export * from './commit.js';
+export * from './engine.js';
+export * from './handler.js';
+export * from './request.js';
+export * from './rows.js';
+export * from './store.js';
+export * from './subjects.js';

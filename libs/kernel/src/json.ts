@@ -15,9 +15,8 @@ const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
  * database refuses both, and with them a whole batch) and keys that name prototypes are refused.
  * @throws DroverError InvalidBodyContent, TooDeep
  */
-export function parseJson(text: string): Json {
-  if (jsonDepth(text) > MAX_JSON_DEPTH)
-    throw new DroverError('TooDeep', `JSON is nested deeper than ${MAX_JSON_DEPTH} levels`);
+export function parseJson(text: string, maxDepth: number = MAX_JSON_DEPTH): Json {
+  if (jsonDepth(text) > maxDepth) throw new DroverError('TooDeep', `JSON is nested deeper than ${maxDepth} levels`);
   let value: Json;
   try {
     value = JSON.parse(text) as Json;
@@ -88,10 +87,13 @@ export function mergeData(base: JsonObject, patch: JsonObject): JsonObject {
 /** Structural equality; the order of keys does not count. */
 export function jsonEquals(a: unknown, b: unknown): boolean {
   if (a === b) return true;
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((entry, i) => jsonEquals(entry, b[i]));
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((entry, i) => jsonEquals(entry, b[i]));
   if (!isJsonObject(a) || !isJsonObject(b)) return false;
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && jsonEquals(a[key], b[key]));
+  return (
+    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && jsonEquals(a[key], b[key]))
+  );
 }
 
 /** JSON with keys in order: the same text for the same value. */

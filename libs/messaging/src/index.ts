@@ -1,1 +1,3 @@
-export {};
+export * from './bus.js';
+export * from './connection.js';
+export * from './nest-server.js';

@@ -1,0 +1,143 @@
+import type { JsonObject } from '@drover/kernel';
+import { defineRequest } from './request.js';
+import type { ProcessRow, ProcessStatus, ProgressDocument, ResourceRow, TransitioningFlag } from './rows.js';
+
+/** Why a feed row exists; last token of its subject. */
+export type FeedKind = 'transitioning' | 'done' | 'error' | 'canceled' | 'changed';
+
+/** Mutable part of a live process, always written whole. */
+export interface ProcessFields {
+  /** process name after the commit (a delegate changes it) */
+  name: string;
+  status: ProcessStatus;
+  waitingHandler: string | null;
+  slot: number | null;
+  dispatch: number;
+  executionCount: number;
+  progress: ProgressDocument;
+  predecessorId: number | null;
+  errorCode: string | null;
+  errorMessage: string | null;
+  /** attempt deadline from now, milliseconds; `keep` leaves the stored one; null clears it */
+  deadlineMillis: number | 'keep' | null;
+  /** longest wait for an absent handler from now; `keep` leaves the stored one; null clears it */
+  waitDeadlineMillis: number | 'keep' | null;
+  /** next wake-up from now, milliseconds; `deadline`: at the deadline this commit leaves; null: never (an operator must act) */
+  wakeMillis: number | 'deadline' | null;
+}
+
+/** A process that a commit starts. The database gives its number. */
+export interface ProcessInsert extends ProcessFields {
+  definitionVersion: number;
+  stateField: string;
+  token: string;
+  data: JsonObject;
+  notify: string | null;
+  priority: number;
+  /** longest life, milliseconds from now, or null */
+  totalMillis: number | null;
+}
+
+/** What happens to the resource. A present change raises the revision by one and leaves one feed row. */
+export interface ResourceChange {
+  /** the state after the commit; a map picks it by the present state; null leaves it */
+  toState: string | Record<string, string> | null;
+  feedKind: FeedKind;
+  /** process name the feed names, or null (verb `-`) */
+  process: string | null;
+  /** of the region that `stateField` names */
+  transitioning: TransitioningFlag;
+  message: string | null;
+  progress: number | null;
+  /** top-level keys of `data` to replace, with their whole new values; null: data untouched */
+  data: JsonObject | null;
+  /** undefined: untouched */
+  name?: string | null;
+  description?: string | null;
+}
+
+/** A resource that a commit inserts, in state `requested`; `change` of the same transition moves it on as its first revision. */
+export interface ResourceInsert {
+  type: string;
+  kind: string;
+  uuid: string;
+  name: string | null;
+  description: string | null;
+  data: JsonObject;
+  accountId: number | null;
+  /** other state fields with their initial states */
+  regions: Record<string, string>;
+}
+
+/**
+ * One transition of a commit batch. It applies wholly or not at all: if one of its guards fails, no row changes anywhere.
+ * Exactly one of `insert` and `resourceId` is given.
+ */
+export interface CommitTransition {
+  /** repeat detection: a command id (UUID) that was seen before answers `repeat`; null: no detection */
+  commandId: string | null;
+  /** hash of the command's body: the same id with another hash answers `commandReused` */
+  commandHash: string | null;
+  /** registry revision the decision was made on; an older one answers `staleRegistry` */
+  registryRevision: number;
+
+  insert: ResourceInsert | null;
+  resourceId: number | null;
+  /** region the transition is about */
+  stateField: string;
+
+  /** guard: the resource's revision, or null */
+  expectRevision: number | null;
+  /** guard: the region's state is one of these, or null */
+  expectStates: string[] | null;
+
+  /** guard: this live process exists at this version. Without it, a transition that starts a process needs the region free. */
+  processId: number | null;
+  processVersion: number | null;
+
+  change: ResourceChange | null;
+  /** the guarded process stays live, with these fields; null with a `processId`: it must be ended by `end`, or is left as it is */
+  update: ProcessFields | null;
+  /** the guarded process ends: its row moves to the finished ones */
+  end: { exitReason: string; progress: ProgressDocument; errorCode: string | null; errorMessage: string | null } | null;
+  /** a process that starts on the resource, after the end of the guarded one when there is one (chain, onError, pre-emption) */
+  start: ProcessInsert | null;
+  /** answer the whole resource: costs a read of `data`; schedule and create need it for the event */
+  returnResource: boolean;
+}
+
+export type CommitOutcome =
+  /** applied; `process` is the started or updated live process */
+  | {
+      outcome: 'applied';
+      resourceId: number;
+      revision: number;
+      /** the region's state after the commit */
+      state: string;
+      /** the region's state before the commit */
+      fromState: string;
+      processId: number | null;
+      processVersion: number | null;
+      startTime: number | null;
+      /** the database's clock, epoch milliseconds */
+      now: number;
+      resource: ResourceRow | null;
+    }
+  /** this command was applied before, by this or another try */
+  | { outcome: 'repeat'; resourceId: number; processId: number | null; resource: ResourceRow | null }
+  | { outcome: 'commandReused' }
+  /** a guard failed: present rows, for deciding again. `process` is the live one of the same region, if any */
+  | { outcome: 'conflict'; resource: ResourceRow | null; process: ProcessRow | null }
+  | { outcome: 'staleRegistry'; registryRevision: number }
+  /** uuid (or another unique column) is taken */
+  | { outcome: 'notUnique'; field: string }
+  /** the row itself is unacceptable to the database (SQLSTATE class 22 or 23): a bug or garbage; nothing changed */
+  | { outcome: 'refused'; message: string };
+
+/** Commits a batch; a time-out means unknown: repeat the same batch. Outcomes are in the order of the transitions. */
+export const commitTransitions = defineRequest<{ transitions: CommitTransition[] }, { outcomes: CommitOutcome[] }>({
+  subject: 'drover.store.commit',
+  queue: 'resource-store',
+  timeoutMillis: 5_000,
+  errors: [],
+});

@@ -1,0 +1,49 @@
+import type { JsonObject } from '@drover/kernel';
+
+/** What a handler receives: one attempt of one step (protocol §3). Plain JSON on NATS. */
+export interface ProcessEvent {
+  /** names one attempt; the same when that attempt is delivered again */
+  id: string;
+  /** the same for all attempts of the step: use it for idempotency */
+  key: string;
+  /** `instance.start;handler=demo`, with `pre.`/`post.` in front outside the handle phase */
+  name: string;
+  replyTo: string;
+  /** epoch milliseconds */
+  time: number;
+  timeoutMillis: number;
+  resourceType: string;
+  resourceId: string;
+  process: string;
+  phase: 'pre' | 'handle' | 'post';
+  processId: string;
+  /** position in the plan, 1 first; for display */
+  step: number;
+  attempt: number;
+  resource: JsonObject;
+  data: JsonObject;
+  context: JsonObject;
+}
+
+/** Tells a handler that an attempt it works on was cancelled. */
+export interface CancelNotice {
+  id: string;
+  key: string;
+  reason: string;
+}
+
+/** A transition event of the feed (protocol §5). */
+export interface TransitionEvent {
+  sequence: number;
+  resourceType: string;
+  resourceId: string;
+  process: string | null;
+  processId: string | null;
+  from: string;
+  to: string;
+  stateField: string;
+  revision: number;
+  time: number;
+  accountId: string | null;
+  resource: JsonObject;
+}

@@ -1,0 +1,187 @@
+import type { JsonObject } from '@drover/kernel';
+import { defineRequest } from './request.js';
+import type { FinishedProcessRow, ProcessRow, ResourceRow } from './rows.js';
+
+/** A live process with its resource: what a decision needs. */
+export interface WorkRow {
+  process: ProcessRow;
+  resource: ResourceRow;
+}
+
+/** Reads live processes by number; `byPredecessor`: also those that wait for one of these. Missing ones are absent. */
+export const loadWork = defineRequest<{ processIds: number[]; byPredecessor?: boolean }, { work: WorkRow[] }>({
+  subject: 'drover.store.work.load',
+  queue: 'resource-store',
+  timeoutMillis: 3_000,
+  errors: [],
+});
+
+/**
+ * Hands out due processes, highest priority first: moves their `next_wake_at` forward by `leaseMillis` (skip locked), so that no other
+ * engine gets them meanwhile. `nextInMillis`: until the next one falls due, or null.
+ */
+export const claimDueWork = defineRequest<
+  { limit: number; leaseMillis: number },
+  { work: WorkRow[]; nextInMillis: number | null }
+>({ subject: 'drover.store.work.claim', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
+
+/**
+ * Leases reply slots for `engine`: renews those it holds with the epochs it names, and takes `want` more (free or lapsed).
+ * An answer without a slot means that it is lost. `lapsed` tells that another engine held it before: drain its consumer, then wake.
+ */
+export const leaseSlots = defineRequest<
+  { engine: string; held: { slot: number; epoch: number }[]; want: number; takeLapsed: boolean; release: number[] },
+  { slots: { slot: number; epoch: number; lapsed: boolean }[]; liveProcesses: Record<string, number> }
+>({ subject: 'drover.store.slots.lease', queue: 'resource-store', timeoutMillis: 2_000, errors: [] });
+
+/** Wakes the dispatched and running processes of a slot now and marks them for a repeat with the same id. */
+export const wakeSlot = defineRequest<{ slot: number; epoch: number }, { woken: number }>({
+  subject: 'drover.store.slots.wake',
+  queue: 'resource-store',
+  timeoutMillis: 5_000,
+  errors: [],
+});
+
+/** A handler answered again: wakes up to `limit` of the processes that wait for it. */
+export const releaseWaiting = defineRequest<{ handler: string; limit: number }, { released: number }>({
+  subject: 'drover.store.work.release',
+  queue: 'resource-store',
+  timeoutMillis: 3_000,
+  errors: [],
+});
+
+/** One stored version of a definition document, with what the model checker said. */
+export interface DefinitionRow {
+  name: string;
+  version: number;
+  document: JsonObject;
+  system: boolean;
+  /** registry revision at which this version was applied */
+  revision: number;
+  warnings: { finding: string; message: string; state?: string; process?: string }[];
+  created: number;
+  /** deleted types travel once, so that readers drop them */
+  deleted: boolean;
+}
+
+/** An active external handler, as the registry hands it out. */
+export interface HandlerRow {
+  resourceId: number;
+  name: string;
+  priority: number;
+  retries: number | null;
+  timeoutMillis: number | null;
+  delivery: 'core' | 'durable';
+  /** as registered; names may carry `pre.`/`post.` and globs */
+  processConfigs: { name: string; onError: string | null }[];
+}
+
+/**
+ * The registry: definitions changed after `sinceRevision` (0: all), a page at a time (`afterName`), and all active handlers (on the
+ * first page). One revision covers both.
+ */
+export const readRegistry = defineRequest<
+  { sinceRevision: number; afterName: string | null },
+  { revision: number; definitions: DefinitionRow[]; handlers: HandlerRow[] | null; more: boolean }
+>({ subject: 'drover.store.registry.read', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
+
+/** One version of one definition, for processes that began on it. */
+export const readDefinition = defineRequest<
+  { name: string; version: number | null },
+  { definition: DefinitionRow; versions: { version: number; created: number }[] }
+>({ subject: 'drover.store.definition.read', queue: 'resource-store', timeoutMillis: 3_000, errors: ['NotFound'] });
+
+/**
+ * Declares a document (`create`: the name must be new; `update`: it must exist). Checked, versioned and visible to all when answered.
+ * The answer's `changed` is false when the document equals the present version.
+ */
+export const applyDefinition = defineRequest<
+  { document: JsonObject; mode: 'create' | 'update'; name: string | null },
+  { definition: DefinitionRow; changed: boolean }
+>({
+  subject: 'drover.store.definition.apply',
+  queue: 'resource-store',
+  timeoutMillis: 10_000,
+  errors: ['InvalidDefinition', 'DefinitionInUse', 'SystemDefinition', 'NotUnique', 'NotFound'],
+});
+
+/** Deletes a type that has no unpurged resources. */
+export const deleteDefinition = defineRequest<{ name: string }, { deleted: true }>({
+  subject: 'drover.store.definition.delete',
+  queue: 'resource-store',
+  timeoutMillis: 10_000,
+  errors: ['NotFound', 'DefinitionInUse', 'SystemDefinition'],
+});
+
+/** One condition of a list; several combine with AND. `field` is an envelope column or a declared field. */
+export interface Filter {
+  field: string;
+  modifier: 'eq' | 'ne' | 'gt' | 'gte' | 'lt' | 'lte' | 'prefix' | 'like' | 'notlike' | 'null' | 'notnull';
+  value: string | number | boolean | null;
+}
+
+/** Reads resources by number, with their live processes. */
+export const readResources = defineRequest<{ ids: number[] }, { resources: ResourceRow[]; processes: ProcessRow[] }>({
+  subject: 'drover.store.resource.read',
+  queue: 'resource-store',
+  timeoutMillis: 2_000,
+  errors: [],
+});
+
+/** A page of resources of one type by ascending number (keyset: numbers after `afterId`). Hides removed and purged unless asked. */
+export const listResources = defineRequest<
+  {
+    type: string;
+    filters: Filter[];
+    limit: number;
+    afterId: number | null;
+    descending: boolean;
+    includeRemoved: boolean;
+  },
+  { resources: ResourceRow[]; more: boolean }
+>({ subject: 'drover.store.resource.list', queue: 'resource-store', timeoutMillis: 2_000, errors: ['InvalidFilter'] });
+
+export interface TransitionRow {
+  from: string;
+  to: string;
+  stateField: string;
+  process: string | null;
+  processId: number | null;
+  revision: number;
+  time: number;
+}
+
+/** State moves of one resource, oldest first. */
+export const listTransitions = defineRequest<
+  { resourceId: number; limit: number; afterRevision: number | null },
+  { transitions: TransitionRow[]; more: boolean }
+>({ subject: 'drover.store.transitions.list', queue: 'resource-store', timeoutMillis: 2_000, errors: [] });
+
+export type ProcessView = ({ live: true } & ProcessRow) | ({ live: false } & FinishedProcessRow);
+
+/** Process instances, live and finished, by number or a page at a time (newest first). */
+export const listProcesses = defineRequest<
+  {
+    ids: number[] | null;
+    resourceId: number | null;
+    filters: Filter[];
+    limit: number;
+    /** numbers below this one */
+    beforeId: number | null;
+  },
+  { processes: ProcessView[]; more: boolean }
+>({ subject: 'drover.store.process.list', queue: 'resource-store', timeoutMillis: 2_000, errors: ['InvalidFilter'] });
+
+/** Counts for the front page and for operators. */
+export const readSummary = defineRequest<
+  Record<string, never>,
+  { resources: { type: string; state: string; count: number }[]; live: { status: string; count: number }[] }
+>({ subject: 'drover.store.summary', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
+
+/** The checker of invariant 2, both directions; empty on a healthy database. */
+export const checkInvariants = defineRequest<Record<string, never>, { violations: string[] }>({
+  subject: 'drover.store.check',
+  queue: 'resource-store',
+  timeoutMillis: 10_000,
+  errors: [],
+});

@@ -1,0 +1,155 @@
+import type { RequestContract } from '@drover/contracts';
+import { DroverError, type ErrorBody, MAX_JSON_DEPTH, parseJson, sleep, callBackoffMillis } from '@drover/kernel';
+import { headers as createHeaders, type Msg, type NatsConnection, type Subscription } from 'nats';
+
+/** Header of an answer that is an error; its value is the code, the body is an ErrorBody. */
+const ERROR_HEADER = 'Drover-Error';
+
+/** A body of the deepest legal nesting, inside a command. */
+const ENVELOPE_DEPTH = MAX_JSON_DEPTH + 4;
+
+const encoder = new TextEncoder();
+
+export interface ServeOptions {
+  /** requests worked on at once; more are answered Overloaded at once (default 4,096) */
+  maxInFlight?: number;
+  /** requests come from our own services only, which checked what came from outside: parse without scanning again */
+  trusted?: boolean;
+  /** called for what is not one of our errors; the caller of the request only hears `Internal` */
+  onInternalError?: (error: unknown, subject: string) => void;
+}
+
+/** Request and reply between our services: plain JSON, one error shape, contracts instead of subjects. */
+export class MessageBus {
+  /** requests whose body could not be used, by subject: invariant 10 says garbage is counted */
+  readonly garbage = new Map<string, number>();
+
+  constructor(readonly connection: NatsConnection) {}
+
+  /**
+   * One request, one answer.
+   * @throws DroverError as answered; Unavailable when nobody answered in time: the outcome is then unknown
+   */
+  async request<Request, Reply>(
+    contract: RequestContract<Request, Reply>,
+    request: Request,
+    timeoutMillis: number = contract.timeoutMillis,
+  ): Promise<Reply> {
+    let message: Msg;
+    try {
+      message = await this.connection.request(contract.subject, JSON.stringify(request), {
+        timeout: timeoutMillis,
+      });
+    } catch (cause) {
+      throw new DroverError('Unavailable', `No answer from ${contract.queue} on ${contract.subject}`, { cause });
+    }
+    const answer = JSON.parse(message.string()) as unknown;
+    if (message.headers?.has(ERROR_HEADER) === true) throw DroverError.fromBody(answer as ErrorBody);
+    return answer as Reply;
+  }
+
+  /**
+   * Repeats a request that is safe to repeat until it is answered, with back-off: a batch is never dropped because a peer reconnects.
+   * Ends early only with an answer (also an error that repeating cannot cure) or when `signal` aborts.
+   */
+  async requestUntilAnswered<Request, Reply>(
+    contract: RequestContract<Request, Reply>,
+    request: Request,
+    signal: AbortSignal,
+  ): Promise<Reply> {
+    for (let failures = 0; ; failures++) {
+      try {
+        return await this.request(contract, request);
+      } catch (error) {
+        const retryable = error instanceof DroverError && (error.code === 'Unavailable' || error.code === 'Overloaded');
+        if (!retryable || signal.aborted) throw error;
+        await sleep(callBackoffMillis(failures, Math.random()), signal);
+      }
+    }
+  }
+
+  /** Answers a contract's requests in its queue group. The handler's value is the answer; a thrown DroverError is the error. */
+  serve<Request, Reply>(
+    contract: RequestContract<Request, Reply>,
+    handler: (request: Request) => Promise<Reply>,
+    options: ServeOptions = {},
+  ): Subscription {
+    let inFlight = 0;
+    const max = options.maxInFlight ?? 4_096;
+    return this.connection.subscribe(contract.subject, {
+      queue: contract.queue,
+      callback: (_error, message) => {
+        if (inFlight >= max) {
+          respondError(message, new DroverError('Overloaded', `${contract.queue} has ${max} requests in flight`));
+          return;
+        }
+        let request: Request;
+        try {
+          request = (
+            options.trusted ? JSON.parse(message.string()) : parseJson(message.string(), ENVELOPE_DEPTH)
+          ) as Request;
+        } catch (error) {
+          this.countGarbage(contract.subject);
+          respondError(
+            message,
+            error instanceof DroverError ? error : new DroverError('InvalidBodyContent', 'Not JSON'),
+          );
+          return;
+        }
+        inFlight++;
+        handler(request)
+          .then(
+            (reply) => respond(message, reply),
+            (error: unknown) => {
+              if (!(error instanceof DroverError)) options.onInternalError?.(error, contract.subject);
+              respondError(message, error);
+            },
+          )
+          .catch((error: unknown) => options.onInternalError?.(error, contract.subject))
+          .finally(() => inFlight--);
+      },
+    });
+  }
+
+  /** Publishes JSON; with `reply`, as the reply subject. */
+  publish(subject: string, value: unknown, reply?: string): void {
+    this.connection.publish(
+      subject,
+      encoder.encode(JSON.stringify(value)),
+      reply === undefined ? undefined : { reply },
+    );
+  }
+
+  /** A message that is safe to lose: never throws, not even while disconnected. */
+  hint(subject: string): void {
+    try {
+      this.connection.publish(subject);
+    } catch {
+      // A closing connection: whoever would have heard the hint polls.
+    }
+  }
+
+  countGarbage(subject: string): void {
+    this.garbage.set(subject, (this.garbage.get(subject) ?? 0) + 1);
+  }
+}
+
+/** Answers with a value; one that exceeds the broker's payload limit becomes an error instead of a time-out. */
+function respond(message: Msg, value: unknown): void {
+  const body = encoder.encode(JSON.stringify(value ?? null));
+  try {
+    message.respond(body);
+  } catch (error) {
+    respondError(
+      message,
+      new DroverError('Internal', 'The answer is larger than the broker carries', { cause: error }),
+    );
+  }
+}
+
+function respondError(message: Msg, error: unknown): void {
+  const body = DroverError.bodyOf(error);
+  const headers = createHeaders();
+  headers.set(ERROR_HEADER, body.code);
+  message.respond(encoder.encode(JSON.stringify(body)), { headers });
+}
