@@ -7,7 +7,18 @@ const suffixed = (suffix: string): string[] => places.map((place) => `${place}/*
 /** Reads the libraries' sources, so that a test never runs against a stale build. */
 const conditions = ['@drover/source'];
 
+/**
+ * The compiler options of tsconfig.base.json that change what runs, said again: a spec is in no tsconfig.lib.json, so
+ * the transformer would not find them, and decorators in a spec would be a syntax error.
+ */
+const oxc = {
+  decorator: { legacy: true, emitDecoratorMetadata: true },
+  assumptions: { setPublicClassFields: true },
+  typescript: { removeClassFieldsWithoutInitializer: true },
+};
+
 const shared = {
+  oxc,
   resolve: { conditions },
   ssr: { resolve: { conditions: [...conditions, 'node', 'import', 'default'] } },
 } as const;
