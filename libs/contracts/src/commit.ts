@@ -28,6 +28,8 @@ export interface ProcessFields {
 
 /** A process that a commit starts. The database gives its number. */
 export interface ProcessInsert extends ProcessFields {
+  /** state a cancel returns to, stored as `beganState`; null: the region's state before this commit */
+  beganState: string | null;
   definitionVersion: number;
   stateField: string;
   token: string;
