@@ -1,1 +1,3 @@
-export {};
+export * from './definitions/index.js';
+export * from './states/index.js';
+export * from './fields/index.js';

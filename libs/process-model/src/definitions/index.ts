@@ -1,0 +1,10 @@
+export * from './types.js';
+export * from './document.js';
+export * from './names.js';
+export { DEFINITION_SCHEMA } from './schema.js';
+export { registrationProblems, shapeProblems, type Problem } from './validate.js';
+export { parseDocuments, parseLocated, type LocatedDocument, type ParseOptions } from './parse.js';
+export { compileType, fullName, PROCESS_DEFAULTS, sameDefinition, type CompileOptions } from './compile.js';
+export { bindingOf, DEFAULT_HANDLER_PRIORITY, parseProcessGlob } from './handlers.js';
+export { documentHash } from './hash.js';
+export { TypeRegistry } from './registry.js';

@@ -1,0 +1,94 @@
+import { DroverError } from '@drover/kernel';
+import { describe, expect, it } from 'vitest';
+import { parseDocuments, type ParseOptions } from './parse.js';
+
+const HEAD = 'apiVersion: drover/v1\nkind: ResourceType\n';
+
+function problemsOf(
+  text: string,
+  options: ParseOptions = { format: 'yaml', file: 'a.yaml' },
+): { path: string; message: string }[] {
+  try {
+    parseDocuments(text, options);
+  } catch (error) {
+    expect(error).toBeInstanceOf(DroverError);
+    expect((error as DroverError).code).toBe('InvalidDefinition');
+    return (error as DroverError).extra.detail as { path: string; message: string }[];
+  }
+  throw new Error('was accepted');
+}
+
+describe('parseDocuments', () => {
+  it('reads several YAML documents of one text, skipping empty ones', () => {
+    const documents = parseDocuments(`---\n${HEAD}name: disk\n---\n---\n${HEAD}name: net\n`, { format: 'yaml' });
+    expect(documents.map((document) => 'name' in document && document.name)).toEqual(['disk', 'net']);
+  });
+
+  it('reads one JSON document or an array of them', () => {
+    const document = { apiVersion: 'drover/v1', kind: 'ResourceType', name: 'disk' };
+    expect(parseDocuments(JSON.stringify(document), { format: 'json' })).toEqual([document]);
+    expect(parseDocuments(JSON.stringify([document, document]), { format: 'json' })).toHaveLength(2);
+  });
+
+  it('an unknown key says which keys are allowed, and where it stands', () => {
+    const [problem] = problemsOf(
+      `${HEAD}name: a\n---\n${HEAD}name: disk\nprocesses: { go: { start: [a], transitioning: b, done: c, tries: 3 } }`,
+    );
+    expect(problem!.path).toBe('/processes/go');
+    expect(problem!.message).toMatch(
+      /a\.yaml, document 2: unknown key "tries"; allowed here: start, transitioning, done, /,
+    );
+  });
+
+  it('all problems of all documents are listed at once', () => {
+    const problems = problemsOf(`${HEAD}name: Disk\n---\n${HEAD}nam: disk\n`);
+    expect(problems.map((problem) => problem.message)).toEqual([
+      expect.stringContaining('"Disk" does not match'),
+      expect.stringContaining('"name" is missing'),
+      expect.stringContaining('unknown key "nam"'),
+    ]);
+  });
+
+  it.each([
+    ['a kind that is none', 'apiVersion: drover/v1\nkind: Thing\nname: a', /kind must be/],
+    ['a list', '- 1', /must be a map/],
+    ['a duplicate key', `${HEAD}name: a\nname: b`, /unique/i],
+    ['broken YAML', 'a: [1, 2', /a\.yaml: /],
+    ['a tag that runs code', `${HEAD}name: !!js/function "x"`, /unresolved tag/i],
+    ['an infinite number', `${HEAD}name: .inf`, /Infinity/],
+    ['U+0000', `${HEAD}name: "a\\0b"`, /U\+0000/],
+    ['a key __proto__', `${HEAD}name: a\nfields: { __proto__: { type: int } }`, /__proto__/],
+    ['a key constructor', `${HEAD}name: a\nprocesses: { constructor: 1 }`, /constructor/],
+    ['a text over the limit', `# ${'x'.repeat(256 * 1024)}`, /256 KiB/],
+    ['10,000 levels of flow', `a: ${'['.repeat(10_000)}${']'.repeat(10_000)}`, /deeper than 32/],
+    ['10,000 levels on one line', `a:\n  ${'- '.repeat(10_000)}x`, /deeper than 32/],
+    ['40 levels of maps', Array.from({ length: 40 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), /deeper than 32/],
+    ['an alias bomb', aliasBomb(), /too many YAML aliases|deeper/],
+    ['depth made of aliases', aliasDepth(), /deeper than 32|too many YAML aliases/],
+  ])('%s is refused', (_, text, message) => {
+    expect(problemsOf(text)[0]!.message).toMatch(message);
+  });
+
+  it.each([
+    ['a duplicate key', '{"apiVersion":"drover/v1","kind":"ResourceType","name":"a","name":"b"}', /unique/i],
+    ['10,000 levels', '['.repeat(10_000) + ']'.repeat(10_000), /deeper than 32/],
+    ['what is not JSON', 'name: a', /not valid JSON/],
+    ['__proto__', '{"__proto__":1}', /__proto__/],
+  ])('JSON: %s is refused', (_, text, message) => {
+    expect(problemsOf(text, { format: 'json', file: 'a.json' })[0]!.message).toMatch(message);
+  });
+});
+
+function aliasBomb(): string {
+  const levels = ['a: &a [x, x, x, x, x, x, x, x, x]'];
+  for (let i = 1; i < 12; i++) {
+    const [from, to] = [String.fromCharCode(96 + i), String.fromCharCode(97 + i)];
+    levels.push(`${to}: &${to} [${Array(9).fill(`*${from}`).join(', ')}]`);
+  }
+  return levels.join('\n');
+}
+
+function aliasDepth(): string {
+  const nest = (inner: string): string => `${'['.repeat(20)}${inner}${']'.repeat(20)}`;
+  return `a: &a ${nest('x')}\nb: &b ${nest('*a')}\nc: ${nest('*b')}`;
+}

@@ -1,0 +1,1 @@
+export { valueProblem, type ValueProblem } from './values.js';
