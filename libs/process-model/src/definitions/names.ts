@@ -4,7 +4,6 @@ export const TYPE_NAME = /^[a-z][A-Za-z0-9]{0,62}$/;
 export const VERB = /^[a-z][a-z0-9]{0,62}$/;
 export const STATE_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 export const FIELD_NAME = /^[a-z][A-Za-z0-9]{0,62}$/;
-export const HANDLER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Fields that every resource has, written and read by the product itself. */
 export const ENVELOPE_FIELDS: ReadonlySet<string> = new Set(

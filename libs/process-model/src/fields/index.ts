@@ -1,1 +1,3 @@
 export { valueProblem, type ValueProblem } from './values.js';
+export { coerceForm, references, validateCreate, validateUpdate, type CheckedBody } from './body.js';
+export { validateHandlerData, type HandlerData } from './handler-data.js';
