@@ -1,0 +1,9 @@
+import type { Child } from './types.mjs';
+export declare function hasPostgres(root?: string): boolean;
+export declare function startPostgresServer(options: {
+  dir: string;
+  port?: number;
+  durable?: boolean;
+  say?: (line: string) => void;
+  root?: string;
+}): Promise<{ child: Child; url: string; port: number; dataDir: string; logFile: string }>;
