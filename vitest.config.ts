@@ -20,7 +20,8 @@ const oxc = {
 const shared = {
   oxc,
   resolve: { conditions },
-  ssr: { resolve: { conditions: [...conditions, 'node', 'import', 'default'] } },
+  // Never `import` here: vitest hands these to node, which would then use it for `require` too.
+  ssr: { resolve: { conditions: [...conditions, 'node'] } },
 } as const;
 
 /**

@@ -25,7 +25,7 @@ export async function download(url) {
     }
     return Buffer.concat(chunks);
   } catch (error) {
-    throw new Error(`${url}: ${error.cause?.code ?? error.message}`);
+    throw new Error(`${url}: ${error.cause?.code ?? error.message}`, { cause: error });
   } finally {
     clearTimeout(timer);
   }
