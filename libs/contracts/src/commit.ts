@@ -88,6 +88,8 @@ export interface CommitTransition {
   /** region the transition is about */
   stateField: string;
 
+  /** guard: the resource's type, or null; ids are unique over all types, so a start checks that the process fits */
+  expectType: string | null;
   /** guard: the resource's revision, or null */
   expectRevision: number | null;
   /** guard: the region's state is one of these, or null */

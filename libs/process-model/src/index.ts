@@ -1,3 +1,6 @@
 export * from './definitions/index.js';
 export * from './states/index.js';
 export * from './fields/index.js';
+export * from './decide/index.js';
+export * from './handlers/bindings.js';
+export * from './view/external-resource.js';

@@ -1,0 +1,270 @@
+import type { CommitTransition, ProcessRow, ResourceRow } from '@drover/contracts';
+import { DroverError, type JsonObject } from '@drover/kernel';
+import { Draft, type Effect, type Surroundings } from './draft.js';
+import { operate, type OperatorInput } from './operate.js';
+import { clip } from './progress.js';
+import type { HandlerReply } from './reply.js';
+import { advance, beforeTotal, sendAttempt, startAttempt, stepDone, stepFailed } from './steps.js';
+
+/** What happened to a live process. */
+export type Input =
+  /** nothing is being worked on: go on */
+  | { kind: 'advance' }
+  /** an answer to one attempt, in-process or over NATS */
+  | { kind: 'reply'; dispatch: number; reply: HandlerReply }
+  /** `next_wake_at` has come */
+  | { kind: 'wake' }
+  /** the broker knows no subscriber for the event of this attempt */
+  | { kind: 'noResponders'; dispatch: number }
+  /** the attempt that pre-emption cancelled has answered */
+  | { kind: 'predecessorAnswered'; predecessorId: number; data: JsonObject }
+  | OperatorInput;
+
+export type Decision =
+  /** commit this; when it is applied, carry out the effects */
+  | { kind: 'commit'; transition: CommitTransition; effects: Effect[] }
+  /** nothing changes: a late or repeated input */
+  | { kind: 'ignore'; reason: string }
+  /** an operator's act that makes no sense now */
+  | { kind: 'refuse'; error: DroverError };
+
+/**
+ * The decision core: what follows from one input to one live process. A total function of its arguments: no I/O, no clock, no
+ * randomness; the rows are not modified.
+ */
+export function decide(process: ProcessRow, resource: ResourceRow, around: Surroundings, input: Input): Decision {
+  const draft = new Draft(process, resource, around);
+  if (draft.definition === undefined) return { kind: 'ignore', reason: `process ${process.name} is not defined` };
+  const refusal = apply(draft, input);
+  if (refusal instanceof DroverError) return { kind: 'refuse', error: refusal };
+  if (refusal !== null) return { kind: 'ignore', reason: refusal };
+  return { kind: 'commit', transition: draft.build(), effects: draft.effects };
+}
+
+/** Works an input into the draft; a text says why nothing follows from it. */
+function apply(draft: Draft, input: Input): string | DroverError | null {
+  switch (input.kind) {
+    case 'advance':
+      if (draft.status !== 'ready') return `status is ${draft.status}`;
+      advance(draft);
+      return null;
+    case 'reply':
+      return replied(draft, input.dispatch, input.reply);
+    case 'wake':
+      return woken(draft);
+    case 'noResponders':
+      return unheard(draft, input.dispatch);
+    case 'predecessorAnswered':
+      return predecessorAnswered(draft, input.predecessorId, input.data);
+    case 'operate':
+      return operate(draft, input);
+  }
+}
+
+const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHandler']);
+
+function replied(draft: Draft, dispatch: number, reply: HandlerReply): string | null {
+  if (dispatch !== draft.dispatch || !OPEN.has(draft.status)) return 'the attempt is over';
+  const step = draft.currentStep();
+  switch (reply.kind) {
+    case 'done':
+      stepDone(draft, reply);
+      return null;
+    case 'failed':
+      stepFailed(draft, reply.error, 'UNKNOWN_EXCEPTION');
+      return null;
+    case 'delay':
+      return delayed(draft, reply);
+    case 'progress':
+      return progressed(draft, reply);
+    case 'rejected':
+      draft.error = { code: 'ReplyRejected', message: clip(`${draft.progress.step ?? ''}: ${reply.reason}`) };
+      draft.record('rejected', draft.error);
+      keepWaiting(draft);
+      if (step === undefined) draft.status = 'dispatched';
+      return null;
+  }
+}
+
+/** The attempt goes on as it was: its clocks stay. */
+function keepWaiting(draft: Draft): void {
+  draft.deadlineMillis = 'keep';
+  draft.waitDeadlineMillis = 'keep';
+  draft.wakeMillis = 'deadline';
+}
+
+function progressed(draft: Draft, reply: Extract<HandlerReply, { kind: 'progress' }>): string | null {
+  const step = draft.currentStep();
+  const timeout = step?.handler.timeoutMillis ?? draft.definition!.timeoutMillis;
+  try {
+    draft.merge(reply.data);
+  } catch (error) {
+    return refusedData(draft, error);
+  }
+  draft.status = draft.status === 'running' ? 'running' : 'dispatched';
+  draft.deadlineMillis = timeout;
+  draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
+  draft.say('yes', reply.message ?? draft.region.message, reply.progress ?? draft.region.progress);
+  return null;
+}
+
+function delayed(draft: Draft, reply: Extract<HandlerReply, { kind: 'delay' }>): string | null {
+  try {
+    draft.merge(reply.data);
+  } catch (error) {
+    return refusedData(draft, error);
+  }
+  draft.record('delayed');
+  draft.closeExecution('DELAY');
+  draft.newExecution();
+  draft.status = 'delayed';
+  draft.wakeMillis = beforeTotal(reply.delayMillis, draft.process.totalDeadlineInMillis);
+  return null;
+}
+
+function refusedData(draft: Draft, error: unknown): null {
+  if (!(error instanceof DroverError)) throw error;
+  stepFailed(draft, { code: error.code, message: error.message, retryable: false }, 'UNKNOWN_EXCEPTION');
+  return null;
+}
+
+function woken(draft: Draft): string | null {
+  const { process } = draft;
+  if (process.status === 'parked') return 'parked: an operator must act';
+  if (passed(process.totalDeadlineInMillis)) {
+    stepFailed(
+      draft,
+      { code: 'TotalTimeout', message: 'The process reached the end of its longest life', retryable: false },
+      'TIMEOUT',
+    );
+    return null;
+  }
+  switch (process.status) {
+    case 'ready':
+      advance(draft);
+      return null;
+    case 'dispatched':
+    case 'running':
+      return overdue(draft);
+    case 'backoff':
+    case 'delayed':
+      return attemptAgain(draft);
+    case 'waitingHandler':
+      return probe(draft);
+    case 'waitingPredecessor':
+      if (!passed(process.deadlineInMillis)) return rearm(draft);
+      begunAfterPredecessor(draft);
+      return null;
+  }
+}
+
+function passed(inMillis: number | null): boolean {
+  return inMillis !== null && inMillis <= 0;
+}
+
+/** The attempt's clock, a take-over, or a wake-up that came before a moved deadline. */
+function overdue(draft: Draft): string | null {
+  const { process } = draft;
+  const step = draft.currentStep();
+  if (step === undefined) {
+    // The handler was deactivated while it worked, and its time is up or nobody can be asked again.
+    if (!passed(process.deadlineInMillis)) return rearm(draft);
+    draft.record('skipped');
+    advance(draft);
+    return null;
+  }
+  if (process.resend && !passed(process.deadlineInMillis)) {
+    keepWaiting(draft);
+    draft.slot = draft.around.slot;
+    draft.effects.push({ kind: step.handler.kind === 'builtin' ? 'run' : 'dispatch' });
+    return null;
+  }
+  if (!passed(process.deadlineInMillis)) return rearm(draft);
+  const timeout = step.handler.timeoutMillis ?? draft.definition!.timeoutMillis;
+  const rejected = process.errorCode === 'ReplyRejected' ? ` Its last reply was rejected: ${process.errorMessage}` : '';
+  const message = `Handler ${step.handler.name} did not answer within ${timeout} ms (a reply larger than the broker's payload limit never arrives).${rejected}`;
+  stepFailed(draft, { code: 'TIMEOUT', message: clip(message), retryable: true }, 'TIMEOUT');
+  return null;
+}
+
+function rearm(draft: Draft): null {
+  keepWaiting(draft);
+  return null;
+}
+
+/** The next attempt of a step: a retry counts, a delay the handler asked for does not. */
+function attemptAgain(draft: Draft): null {
+  const step = draft.currentStep();
+  if (step === undefined) {
+    draft.progress.step = null;
+    advance(draft);
+    return null;
+  }
+  if (draft.process.status === 'backoff') draft.progress.attempt++;
+  startAttempt(draft, step);
+  return null;
+}
+
+/** Asks a handler that was absent, with the same event: no attempt is spent on its absence. */
+function probe(draft: Draft): null {
+  const step = draft.currentStep();
+  if (step === undefined) {
+    draft.progress.step = null;
+    advance(draft);
+    return null;
+  }
+  if (passed(draft.process.waitDeadlineInMillis)) {
+    const message = `Handler ${step.handler.name} has had no subscriber for ${draft.definition!.waitMillis} ms`;
+    stepFailed(draft, { code: 'HandlerAbsent', message, retryable: false }, 'TIMEOUT');
+    return null;
+  }
+  sendAttempt(draft, step, draft.definition!);
+  return null;
+}
+
+/** 503: nobody listens. The process waits, shown on the resource, until the handler is back. */
+function unheard(draft: Draft, dispatch: number): string | null {
+  if (dispatch !== draft.dispatch || draft.status !== 'dispatched') return 'the attempt is over';
+  const step = draft.currentStep();
+  if (step === undefined) return 'the handler was deactivated';
+  const { waitMillis } = draft.definition!;
+  const left = draft.process.waitDeadlineInMillis;
+  draft.status = 'waitingHandler';
+  draft.waitingHandler = step.handler.name;
+  draft.deadlineMillis = null;
+  draft.waitDeadlineMillis = left === null ? waitMillis : 'keep';
+  draft.wakeMillis = beforeTotal(left ?? waitMillis, draft.process.totalDeadlineInMillis);
+  draft.say('yes', `waiting for handler ${step.handler.name}`);
+  return null;
+}
+
+/** What the cancelled attempt made is merged, so that this process's first handler sees it. */
+function predecessorAnswered(draft: Draft, predecessorId: number, data: JsonObject): string | null {
+  const { predecessor } = draft.progress;
+  if (predecessor === null || predecessor.processId !== predecessorId) return 'no such predecessor';
+  try {
+    draft.merge(data);
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    draft.error = { code: error.code, message: error.message };
+  }
+  begunAfterPredecessor(draft);
+  return null;
+}
+
+function begunAfterPredecessor(draft: Draft): void {
+  draft.progress.predecessor = null;
+  if (draft.status !== 'waitingPredecessor') {
+    // An in-process step runs meanwhile: only the note of the predecessor goes.
+    keepWaiting(draft);
+    return;
+  }
+  const step = draft.currentStep() ?? draft.nextStep();
+  if (step === undefined) {
+    draft.progress.step = null;
+    advance(draft);
+    return;
+  }
+  draft.progress.step = step.key;
+  startAttempt(draft, step);
+}

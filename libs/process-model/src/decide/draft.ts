@@ -1,0 +1,297 @@
+import type {
+  CommitTransition,
+  FeedKind,
+  ProcessFields,
+  ProcessInsert,
+  ProcessRow,
+  RegionRow,
+  ResourceRow,
+  StepRecord,
+  TransitionRecord,
+} from '@drover/contracts';
+import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
+import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
+import { validateHandlerData } from '../fields/index.js';
+import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
+import type { ExitReason } from './exit-reasons.js';
+import { packProgress, type Progress, unpackProgress } from './progress.js';
+
+/** What a decision may look at besides the rows and the input. No clock but `now`, which only goes into records. */
+export interface Surroundings {
+  /** the version of the type that the process is bound to */
+  type: TypeDefinition;
+  handlers: HandlerTable;
+  registryRevision: number;
+  /** reply slot of the engine that decides */
+  slot: number;
+  /** the database's clock as the engine knows it, epoch milliseconds */
+  now: number;
+}
+
+/** What the engine does once the commit is applied. */
+export type Effect =
+  /** send the process event of the attempt under way */
+  | { kind: 'dispatch' }
+  /** run the in-process handler of the step under way */
+  | { kind: 'run' }
+  /** decide again: nothing is being worked on */
+  | { kind: 'advance' }
+  /** tell a handler that its attempt was cancelled */
+  | { kind: 'cancelNotice'; handler: string; id: string; key: string; reason: string }
+  /** the process ended, or is parked */
+  | { kind: 'ended'; processId: number; notify: string | null; exitReason: ExitReason | 'PARKED' };
+
+/** The region of a resource that a process moves. */
+export function regionOf(resource: ResourceRow, stateField: string): RegionRow {
+  if (stateField === 'state') {
+    const { state, transitioning, message, progress } = resource;
+    return { state, transitioning, message, progress };
+  }
+  return resource.regions[stateField] ?? { state: '', transitioning: 'no', message: null, progress: null };
+}
+
+/** The event id of an attempt. */
+export function attemptId(processId: number, dispatch: number): string {
+  return `${formatId(PROCESS_INSTANCE_PREFIX, processId)}.${dispatch}`;
+}
+
+/** The idempotency key of a step: the same for all its attempts, another after a delegate. */
+export function stepKey(processId: number, processName: string, progress: Progress, step: string): string {
+  const hop = progress.hop === 0 ? '' : `${processName.slice(processName.indexOf('.') + 1)}.`;
+  return `${formatId(PROCESS_INSTANCE_PREFIX, processId)}.${hop}${step}`;
+}
+
+/** A decision while it is being made: copies of the rows' parts that may change. Built into one commit transition at the end. */
+export class Draft {
+  readonly progress: Progress;
+  readonly region: RegionRow;
+  name: string;
+  status: ProcessFields['status'];
+  waitingHandler: string | null = null;
+  slot: number | null;
+  dispatch: number;
+  executionCount: number;
+  error: { code: string; message: string } | null;
+  deadlineMillis: ProcessFields['deadlineMillis'] = null;
+  waitDeadlineMillis: ProcessFields['waitDeadlineMillis'] = null;
+  wakeMillis: ProcessFields['wakeMillis'] = null;
+  readonly effects: Effect[] = [];
+  /** changed top-level keys of the resource's data, with their whole values */
+  data: JsonObject | null = null;
+  resourceName: string | null | undefined;
+  description: string | null | undefined;
+  feedKind: FeedKind | null = null;
+  ended: ExitReason | null = null;
+  successor: ProcessInsert | null = null;
+  /** process the feed names when it is not this one */
+  feedProcess: string | null = null;
+
+  constructor(
+    readonly process: ProcessRow,
+    readonly resource: ResourceRow,
+    readonly around: Surroundings,
+  ) {
+    this.progress = unpackProgress(structuredClone(process.progress));
+    this.region = { ...regionOf(resource, process.stateField) };
+    this.name = process.name;
+    this.status = process.status;
+    this.slot = process.slot;
+    this.dispatch = process.dispatch;
+    this.executionCount = process.executionCount;
+    this.error = process.errorCode === null ? null : { code: process.errorCode, message: process.errorMessage ?? '' };
+  }
+
+  get definition(): ProcessDefinition | undefined {
+    return processNamed(this.around.type, this.name);
+  }
+
+  /** The steps of this execution that still have a handler, in order. */
+  plannedSteps(): BoundStep[] {
+    const bound = this.around.handlers.stepsOf(this.name);
+    return this.progress.plan.flatMap((key) => bound.find((step) => step.key === key) ?? []);
+  }
+
+  nextStep(): BoundStep | undefined {
+    const { done, endedPhases } = this.progress;
+    return this.plannedSteps().find((step) => !done.includes(step.key) && !endedPhases.includes(step.phase));
+  }
+
+  currentStep(): BoundStep | undefined {
+    const key = this.progress.step;
+    return key === null ? undefined : this.around.handlers.stepsOf(this.name).find((step) => step.key === key);
+  }
+
+  /**
+   * Merges a handler's data into the resource.
+   * @throws DroverError HandlerDataRefused, DataTooLarge and the field codes: the step has then failed for good
+   */
+  merge(patch: JsonObject): void {
+    if (Object.keys(patch).length === 0) return;
+    const present = { ...this.resource.data, ...this.data };
+    const valid = validateHandlerData(this.around.type, present, patch);
+    if (Object.keys(valid.data).length > 0) this.data = { ...this.data, ...valid.data };
+    if (valid.name !== undefined && valid.name !== this.resource.name) this.resourceName = valid.name;
+    if (valid.description !== undefined && valid.description !== this.resource.description)
+      this.description = valid.description;
+  }
+
+  move(to: string, kind: TransitionRecord['kind'], feedKind: FeedKind): void {
+    if (this.progress.transitions.length === 0 && this.progress.dropped === 0)
+      this.progress.transitions.push({ from: this.process.beganState, to: this.region.state, kind: 'transitioning' });
+    this.progress.transitions.push({ from: this.region.state, to, kind });
+    this.region.state = to;
+    this.region.progress = null;
+    this.feedKind = feedKind;
+  }
+
+  say(transitioning: RegionRow['transitioning'], message: string | null, progress: number | null = null): void {
+    this.region.transitioning = transitioning;
+    this.region.message = message;
+    this.region.progress = progress;
+  }
+
+  record(outcome: StepRecord['outcome'], error?: { code: string; message: string }): void {
+    const [phase, handler] = splitStep(this.progress.step ?? 'handle.-');
+    this.progress.steps.push({
+      execution: this.executionCount,
+      process: this.name,
+      phase,
+      handler,
+      attempt: this.progress.attempt,
+      start: this.progress.stepStart,
+      stop: this.around.now,
+      outcome,
+      ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+    });
+  }
+
+  closeExecution(exitReason: ExitReason): void {
+    this.progress.executions.push({
+      n: this.executionCount,
+      process: this.name,
+      start: this.progress.executionStart,
+      stop: this.around.now,
+      exitReason,
+    });
+  }
+
+  /** Begins another execution: the handler list is taken anew, finished steps stay finished. */
+  newExecution(): void {
+    this.executionCount++;
+    this.progress.executionStart = this.around.now;
+    this.replan();
+  }
+
+  replan(): void {
+    this.progress.plan = this.around.handlers.stepsOf(this.name).map((step) => step.key);
+  }
+
+  end(exitReason: ExitReason): void {
+    this.closeExecution(exitReason);
+    this.ended = exitReason;
+  }
+
+  fields(): ProcessFields {
+    return {
+      name: this.name,
+      status: this.status,
+      waitingHandler: this.waitingHandler,
+      slot: this.slot,
+      dispatch: this.dispatch,
+      executionCount: this.executionCount,
+      progress: packProgress(this.progress),
+      predecessorId: this.progress.predecessor?.processId ?? null,
+      errorCode: this.error?.code ?? null,
+      errorMessage: this.error?.message ?? null,
+      deadlineMillis: this.deadlineMillis,
+      waitDeadlineMillis: this.waitDeadlineMillis,
+      wakeMillis: this.wakeMillis,
+    };
+  }
+
+  /** The one commit transition that this decision is. */
+  build(): CommitTransition {
+    return {
+      ...guards(this.around.registryRevision),
+      resourceId: this.resource.id,
+      stateField: this.process.stateField,
+      expectRevision: this.resource.revision,
+      processId: this.process.id,
+      processVersion: this.process.version,
+      change: this.change(),
+      update: this.ended === null ? this.fields() : null,
+      end:
+        this.ended === null
+          ? null
+          : {
+              exitReason: this.ended,
+              progress: packProgress(this.progress),
+              errorCode: this.error?.code ?? null,
+              errorMessage: this.error?.message ?? null,
+            },
+      start: this.successor,
+    };
+  }
+
+  private change(): CommitTransition['change'] {
+    const before = regionOf(this.resource, this.process.stateField);
+    const { state, transitioning, message, progress } = this.region;
+    const same =
+      state === before.state &&
+      transitioning === before.transitioning &&
+      message === before.message &&
+      progress === before.progress &&
+      this.feedKind === null &&
+      this.data === null &&
+      this.resourceName === undefined &&
+      this.description === undefined;
+    if (same) return null;
+    return {
+      toState: state,
+      feedKind: this.feedKind ?? 'changed',
+      process: this.feedProcess ?? this.name,
+      transitioning,
+      message,
+      progress,
+      data: this.data,
+      ...(this.resourceName === undefined ? {} : { name: this.resourceName }),
+      ...(this.description === undefined ? {} : { description: this.description }),
+    };
+  }
+}
+
+/** The parts of a transition that most decisions leave empty. */
+export function guards(registryRevision: number): CommitTransition {
+  return {
+    commandId: null,
+    commandHash: null,
+    registryRevision,
+    insert: null,
+    resourceId: null,
+    stateField: 'state',
+    expectType: null,
+    expectRevision: null,
+    expectStates: null,
+    processId: null,
+    processVersion: null,
+    change: null,
+    update: null,
+    end: null,
+    start: null,
+    returnResource: false,
+  };
+}
+
+/** A process of a type by full name or verb; case does not count. */
+export function processNamed(type: TypeDefinition, name: string): ProcessDefinition | undefined {
+  const lower = name.toLowerCase();
+  const dot = lower.indexOf('.');
+  if (dot >= 0 && lower.slice(0, dot) !== type.name.toLowerCase()) return undefined;
+  const verb = dot < 0 ? lower : lower.slice(dot + 1);
+  return Object.hasOwn(type.processes, verb) ? type.processes[verb] : undefined;
+}
+
+export function splitStep(key: string): [phase: string, handler: string] {
+  const dot = key.indexOf('.');
+  return [key.slice(0, dot), key.slice(dot + 1)];
+}

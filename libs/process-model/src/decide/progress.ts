@@ -1,0 +1,109 @@
+import type { JsonObject } from '@drover/kernel';
+import type { ProgressDocument, StepRecord, TransitionRecord } from '@drover/contracts';
+import type { ExitReason } from './exit-reasons.js';
+
+/** A finished attempt at advancing an instance; the one under way is implied. Times are epoch milliseconds of the database. */
+export interface ExecutionRecord {
+  n: number;
+  process: string;
+  start: number;
+  stop: number;
+  exitReason: ExitReason;
+}
+
+/** The attempt that pre-emption cancelled and the first step waits for. */
+export interface Predecessor {
+  processId: number;
+  dispatch: number;
+  handler: string;
+}
+
+/** The engine's notes on a live process; travels and rests as the `progress` document. */
+export interface Progress {
+  /** keys of the steps of this execution, in order: fixed until the next execution */
+  plan: string[];
+  /** keys of the finished steps: what a retry and a take-over go by */
+  done: string[];
+  /** phases ended early by `shouldContinue: false` */
+  endedPhases: string[];
+  /** the step that is being worked on */
+  step: string | null;
+  /** attempts of that step, this one included; 0 before the first */
+  attempt: number;
+  /** when the attempt began; 0: with the process */
+  stepStart: number;
+  /** when the execution under way began; 0: with the process */
+  executionStart: number;
+  /** a result asked to continue in the definition's delegate */
+  delegate: boolean;
+  /** a result asked for this process at the end; the last one wins */
+  chain: string | null;
+  /** delegates gone through: makes step keys of later hops their own */
+  hop: number;
+  predecessor: Predecessor | null;
+  /** set in a process that an `onError` started: what went wrong, shown when it ends */
+  cause: { code: string; message: string } | null;
+  executions: ExecutionRecord[];
+  steps: StepRecord[];
+  transitions: TransitionRecord[];
+  /** records dropped to keep the document bounded */
+  dropped: number;
+}
+
+/** Records of each sort that one process keeps; older ones are dropped and counted. */
+export const MAX_RECORDS = 50;
+/** Longest error or progress message kept, characters. */
+export const MAX_MESSAGE = 1_000;
+
+export function newProgress(): Progress {
+  return {
+    plan: [],
+    done: [],
+    endedPhases: [],
+    step: null,
+    attempt: 0,
+    stepStart: 0,
+    executionStart: 0,
+    delegate: false,
+    chain: null,
+    hop: 0,
+    predecessor: null,
+    cause: null,
+    executions: [],
+    steps: [],
+    transitions: [],
+    dropped: 0,
+  };
+}
+
+/** Writes only what differs from a new progress: these bytes are in every commit. */
+export function packProgress(progress: Progress): ProgressDocument {
+  const packed: JsonObject = {};
+  const fresh = newProgress() as unknown as JsonObject;
+  for (const [key, value] of Object.entries(bounded(progress) as unknown as JsonObject)) {
+    const blank = Array.isArray(value) ? value.length === 0 : value === fresh[key];
+    if (!blank) packed[key] = value;
+  }
+  return packed;
+}
+
+export function unpackProgress(document: ProgressDocument): Progress {
+  return { ...newProgress(), ...(document as unknown as Partial<Progress>) };
+}
+
+function bounded(progress: Progress): Progress {
+  const over = (list: unknown[]): number => Math.max(0, list.length - MAX_RECORDS);
+  const dropped = over(progress.executions) + over(progress.steps) + over(progress.transitions);
+  if (dropped === 0) return progress;
+  return {
+    ...progress,
+    executions: progress.executions.slice(-MAX_RECORDS),
+    steps: progress.steps.slice(-MAX_RECORDS),
+    transitions: progress.transitions.slice(-MAX_RECORDS),
+    dropped: progress.dropped + dropped,
+  };
+}
+
+export function clip(message: string): string {
+  return message.length <= MAX_MESSAGE ? message : `${message.slice(0, MAX_MESSAGE - 1)}…`.toWellFormed();
+}

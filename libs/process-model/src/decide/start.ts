@@ -1,0 +1,185 @@
+import type { CommitTransition, ProcessRow, ResourceChange, ResourceInsert, ResourceRow } from '@drover/contracts';
+import { DroverError, type JsonObject } from '@drover/kernel';
+import type { ProcessDefinition } from '../definitions/types.js';
+import { attemptId, Draft, guards, regionOf, stepKey, type Effect, type Surroundings } from './draft.js';
+import { statesOf } from './operate.js';
+import { beginProcess } from './steps.js';
+
+/** A request to start a process. */
+export interface StartRequest {
+  data: JsonObject;
+  notify: string | null;
+  token: string;
+  commandId: string | null;
+  commandHash: string | null;
+  /** also write these fields in the same transaction (an update); guarded by `expectRevision` */
+  write?: Pick<ResourceChange, 'data' | 'name' | 'description'>;
+  expectRevision?: number;
+}
+
+export interface StartDecision {
+  transition: CommitTransition;
+  effects: Effect[];
+}
+
+/**
+ * Schedules a process without reading the resource first: the guard is in the statement, which picks the transitioning state by
+ * the present one. A resource held by another process answers a conflict; then {@link planStartOn} decides with both rows.
+ */
+export function planStart(
+  definition: ProcessDefinition,
+  resourceId: number,
+  around: Surroundings,
+  request: StartRequest,
+): StartDecision {
+  const { insert, effects } = beginProcess(definition, around, {
+    data: request.data,
+    notify: request.notify,
+    token: request.token,
+    beganState: null,
+    cause: null,
+    predecessor: null,
+    predecessorInMillis: null,
+  });
+  const passing = statesOf(around.type, definition.stateField);
+  return {
+    transition: {
+      ...guards(around.registryRevision),
+      commandId: request.commandId,
+      commandHash: request.commandHash,
+      resourceId,
+      stateField: definition.stateField,
+      expectType: around.type.name,
+      expectRevision: request.expectRevision ?? null,
+      expectStates: definition.startStates.filter((state) => passing.resting.has(state)),
+      change: entering(definition, definition.transitioning, request.write),
+      start: insert,
+      returnResource: true,
+    },
+    effects,
+  };
+}
+
+/** Inserts a resource and starts its create process, as one transition; without such a process, the resource alone. */
+export function planCreate(
+  definition: ProcessDefinition | undefined,
+  insert: ResourceInsert,
+  around: Surroundings,
+  request: StartRequest,
+): StartDecision {
+  const base: CommitTransition = {
+    ...guards(around.registryRevision),
+    commandId: request.commandId,
+    commandHash: request.commandHash,
+    insert,
+    returnResource: true,
+  };
+  if (definition === undefined) return { transition: base, effects: [] };
+  const planned = planStart(definition, 0, around, request);
+  return {
+    transition: {
+      ...base,
+      change: entering(definition, definition.transitioning['requested']!, undefined),
+      start: { ...planned.transition.start!, beganState: 'requested' },
+    },
+    effects: planned.effects,
+  };
+}
+
+function entering(
+  definition: ProcessDefinition,
+  toState: ResourceChange['toState'],
+  write: StartRequest['write'],
+): ResourceChange {
+  return {
+    toState,
+    feedKind: 'transitioning',
+    process: definition.name,
+    transitioning: 'yes',
+    message: null,
+    progress: null,
+    data: write?.data ?? null,
+    ...(write?.name === undefined ? {} : { name: write.name }),
+    ...(write?.description === undefined ? {} : { description: write.description }),
+  };
+}
+
+/**
+ * Decides a start with the present rows at hand, after a conflict: pre-emption of the live process where the definition allows it, the
+ * plain start where the region is free by now, or the refusal, which names the present state and the legal actions.
+ */
+export function planStartOn(
+  definition: ProcessDefinition,
+  resource: ResourceRow,
+  live: ProcessRow | null,
+  legal: string[],
+  around: Surroundings,
+  request: StartRequest,
+): StartDecision | DroverError {
+  const { state } = regionOf(resource, definition.stateField);
+  const entry = definition.transitioning[state];
+  if (entry === undefined || live?.name === definition.name) return notAvailable(definition, state, legal);
+  if (live === null) {
+    const planned = planStart(definition, resource.id, around, request);
+    return { ...planned, transition: { ...planned.transition, expectRevision: resource.revision } };
+  }
+  return preempt(definition, resource, live, entry, around, request);
+}
+
+export function notAvailable(definition: ProcessDefinition, state: string, legal: string[]): DroverError {
+  return new DroverError(
+    'ActionNotAvailable',
+    `${definition.name} cannot start in state ${state}; it starts from ${definition.startStates.join(', ')}. Available now: ${legal.length === 0 ? 'nothing' : legal.join(', ')}`,
+    { detail: { state, actions: legal, startStates: definition.startStates } },
+  );
+}
+
+/** The running process is cancelled and the new one holds the state, in one transaction. */
+function preempt(
+  definition: ProcessDefinition,
+  resource: ResourceRow,
+  live: ProcessRow,
+  entry: string,
+  around: Surroundings,
+  request: StartRequest,
+): StartDecision {
+  const draft = new Draft(live, resource, around);
+  const { step } = draft.progress;
+  const working = live.status === 'dispatched' || live.status === 'running';
+  const handler = step === null ? null : step.slice(step.indexOf('.') + 1);
+  const key = step === null ? null : stepKey(live.id, live.name, draft.progress, step);
+  if (step !== null) draft.record('canceled', { code: 'Preempted', message: `by ${definition.name}` });
+  draft.move(entry, 'canceled', 'transitioning');
+  draft.say('yes', null);
+  draft.feedProcess = definition.name;
+  draft.end('CANCELED');
+  const waits = working && definition.preempt === 'wait';
+  const inherited = draft.progress.predecessor;
+  const begun = beginProcess(definition, around, {
+    data: request.data,
+    notify: request.notify,
+    token: request.token,
+    beganState: live.beganState,
+    cause: null,
+    predecessor: waits ? { processId: live.id, dispatch: live.dispatch, handler: handler! } : inherited,
+    predecessorInMillis: waits || inherited !== null ? live.deadlineInMillis : null,
+  });
+  draft.successor = begun.insert;
+  const effects: Effect[] = [{ kind: 'ended', processId: live.id, notify: live.notify, exitReason: 'CANCELED' }];
+  if (working && handler !== null && key !== null)
+    effects.push({
+      kind: 'cancelNotice',
+      handler,
+      id: attemptId(live.id, live.dispatch),
+      key,
+      reason: `pre-empted by ${definition.name}`,
+    });
+  const transition: CommitTransition = {
+    ...draft.build(),
+    commandId: request.commandId,
+    commandHash: request.commandHash,
+    returnResource: true,
+  };
+  if (request.write !== undefined && transition.change !== null) Object.assign(transition.change, request.write);
+  return { transition, effects: [...effects, ...begun.effects] };
+}

@@ -1,0 +1,312 @@
+import type { ProcessFields, ProcessInsert } from '@drover/contracts';
+import { DroverError, type JsonObject, retryDelayMillis, type RetryPolicy } from '@drover/kernel';
+import type { ProcessDefinition } from '../definitions/types.js';
+import type { BoundStep } from '../handlers/bindings.js';
+import { Draft, processNamed, splitStep, type Surroundings } from './draft.js';
+import type { Effect } from './draft.js';
+import { newProgress, packProgress, type Predecessor, type Progress } from './progress.js';
+import type { HandlerReply, StepError } from './reply.js';
+
+/** A process that only needs its next decision is looked at again after this long, should the engine that owes it die. */
+export const READY_LEASE_MILLIS = 5_000;
+
+/** Goes on with the next step, or ends the process when none is left. */
+export function advance(draft: Draft): void {
+  const step = draft.nextStep();
+  if (step === undefined) finish(draft);
+  else {
+    draft.progress.step = step.key;
+    draft.progress.attempt = 1;
+    startAttempt(draft, step);
+  }
+}
+
+/** Begins an attempt of a step: a new id, the same key. */
+export function startAttempt(draft: Draft, step: BoundStep): void {
+  const definition = draft.definition!;
+  draft.progress.stepStart = draft.around.now;
+  if (draft.progress.predecessor !== null && step.handler.kind === 'external') {
+    draft.status = 'waitingPredecessor';
+    draft.deadlineMillis = 'keep';
+    draft.wakeMillis = 'deadline';
+    return;
+  }
+  draft.dispatch++;
+  sendAttempt(draft, step, definition);
+}
+
+/** Sends the attempt under way, for the first time or, with the same id, once more: the attempt clock starts. */
+export function sendAttempt(draft: Draft, step: BoundStep, definition: ProcessDefinition): void {
+  const timeout = step.handler.timeoutMillis ?? definition.timeoutMillis;
+  draft.slot = draft.around.slot;
+  draft.waitingHandler = null;
+  draft.waitDeadlineMillis = draft.process.waitDeadlineInMillis === null ? null : 'keep';
+  draft.deadlineMillis = timeout;
+  draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
+  const external = step.handler.kind === 'external';
+  draft.status = external ? 'dispatched' : 'running';
+  draft.effects.push({ kind: external ? 'dispatch' : 'run' });
+}
+
+/** The wake-up for a clock: never later than the end of the process's whole life. */
+export function beforeTotal(millis: number, totalInMillis: number | null): number {
+  return totalInMillis === null ? millis : Math.max(0, Math.min(millis, totalInMillis));
+}
+
+/** A terminal reply of the attempt under way. */
+export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'done' }>): void {
+  try {
+    draft.merge(reply.data);
+    if (reply.chainProcess !== null) checkChain(draft, reply.chainProcess);
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    stepFailed(draft, { code: error.code, message: error.message, retryable: false }, 'UNKNOWN_EXCEPTION');
+    return;
+  }
+  const { progress } = draft;
+  draft.record('done');
+  progress.done.push(progress.step!);
+  if (reply.endPhase) progress.endedPhases.push(splitStep(progress.step!)[0]);
+  if (reply.delegate) progress.delegate = true;
+  if (reply.chainProcess !== null) progress.chain = processNamed(draft.around.type, reply.chainProcess)!.name;
+  progress.step = null;
+  progress.attempt = 0;
+  draft.waitDeadlineMillis = null;
+  draft.error = null;
+  draft.say('yes', null);
+  advance(draft);
+}
+
+function checkChain(draft: Draft, chain: string): void {
+  const next = processNamed(draft.around.type, chain);
+  if (next === undefined)
+    throw new DroverError('HandlerDataRefused', `chainProcess "${chain}" is no process of ${draft.around.type.name}`);
+  if (next.stateField !== draft.process.stateField)
+    throw new DroverError(
+      'HandlerDataRefused',
+      `chainProcess "${chain}" moves another state field (${next.stateField})`,
+    );
+  const state = draft.region.state;
+  if (entryState(next, draft.definition!, state) === null)
+    throw new DroverError(
+      'HandlerDataRefused',
+      `chainProcess "${chain}" cannot start from ${state} or ${draft.definition!.done[state] ?? '-'}; it starts from ${next.startStates.join(', ')}`,
+    );
+}
+
+/** The transitioning state a follow-up process enters from `state`, in which `current` runs; null when it cannot. */
+export function entryState(next: ProcessDefinition, current: ProcessDefinition, state: string): string | null {
+  const done = current.done[state];
+  return (done === undefined ? undefined : next.transitioning[done]) ?? next.transitioning[state] ?? null;
+}
+
+/** No step is left: chain, delegate, or rest in the done state. */
+export function finish(draft: Draft): void {
+  const definition = draft.definition!;
+  const { state } = draft.region;
+  const done = definition.done[state];
+  if (done === undefined) {
+    // The state left this process's path by an audited force; the process has nothing to hold any more.
+    draft.end('CANCELED');
+    draft.effects.push(ended(draft, 'CANCELED'));
+    return;
+  }
+  if (draft.progress.chain !== null) {
+    const next = processNamed(draft.around.type, draft.progress.chain);
+    if (next !== undefined && entryState(next, definition, state) !== null) {
+      followUp(draft, next, entryState(next, definition, state)!, 'CHAIN', done);
+      return;
+    }
+  }
+  const delegate =
+    definition.delegate === null ? undefined : processNamed(draft.around.type, definition.delegate.process);
+  if (delegate !== undefined && (definition.delegate!.always || draft.progress.delegate)) {
+    const entry = delegate.transitioning[state] ?? delegate.transitioning[done];
+    if (entry !== undefined) {
+      continueIn(draft, delegate, entry);
+      return;
+    }
+  }
+  draft.move(done, 'done', 'done');
+  const { cause } = draft.progress;
+  if (cause === null) draft.say('no', null);
+  else draft.say('error', cause.message);
+  draft.end('DONE');
+  draft.effects.push(ended(draft, 'DONE'));
+}
+
+/** The same instance goes on in another definition, without resting in done. */
+function continueIn(draft: Draft, delegate: ProcessDefinition, entry: string): void {
+  draft.closeExecution('DELEGATE');
+  draft.name = delegate.name;
+  draft.move(entry, 'delegate', 'transitioning');
+  draft.say('yes', null);
+  Object.assign(draft.progress, { done: [], endedPhases: [], step: null, attempt: 0, delegate: false });
+  draft.progress.hop++;
+  draft.newExecution();
+  if (draft.nextStep() === undefined) restReady(draft);
+  else advance(draft);
+}
+
+/** Nothing to call: the move to done is a revision of its own, so it is the next commit. */
+function restReady(draft: Draft): void {
+  draft.status = 'ready';
+  draft.deadlineMillis = null;
+  draft.wakeMillis = READY_LEASE_MILLIS;
+  draft.effects.push({ kind: 'advance' });
+}
+
+/** Ends this process and starts another on the same region, in one commit. */
+export function followUp(
+  draft: Draft,
+  next: ProcessDefinition,
+  entry: string,
+  exit: 'CHAIN' | 'FAILED',
+  beganState: string,
+): void {
+  draft.move(entry, exit === 'CHAIN' ? 'chain' : 'error', 'transitioning');
+  draft.say('yes', exit === 'FAILED' ? (draft.error?.message ?? null) : null);
+  draft.feedProcess = next.name;
+  draft.end(exit);
+  const begun = beginProcess(next, draft.around, {
+    data: draft.process.data,
+    notify: draft.process.notify,
+    token: draft.process.token,
+    beganState,
+    cause: exit === 'FAILED' ? draft.error : null,
+    predecessor: null,
+    predecessorInMillis: null,
+  });
+  draft.successor = begun.insert;
+  draft.effects.push(...begun.effects);
+}
+
+export interface BeginOptions {
+  data: JsonObject;
+  notify: string | null;
+  /** secret of the reply subjects, made by the engine: decisions have no randomness */
+  token: string;
+  /** null: the region's state before the commit */
+  beganState: string | null;
+  cause: { code: string; message: string } | null;
+  predecessor: Predecessor | null;
+  /** until the predecessor's deadline */
+  predecessorInMillis: number | null;
+}
+
+/** A new process with its first step under way: what schedule, chain, onError and pre-emption insert. */
+export function beginProcess(
+  definition: ProcessDefinition,
+  around: Surroundings,
+  options: BeginOptions,
+): { insert: ProcessInsert; effects: Effect[] } {
+  const steps = around.handlers.stepsOf(definition.name);
+  const progress: Progress = {
+    ...newProgress(),
+    plan: steps.map((step) => step.key),
+    predecessor: options.predecessor,
+    cause: options.cause,
+  };
+  const base: ProcessFields & Omit<ProcessInsert, keyof ProcessFields> = {
+    name: definition.name,
+    status: 'ready',
+    waitingHandler: null,
+    slot: around.slot,
+    dispatch: 0,
+    executionCount: 1,
+    progress: {},
+    predecessorId: options.predecessor?.processId ?? null,
+    errorCode: null,
+    errorMessage: null,
+    deadlineMillis: null,
+    waitDeadlineMillis: null,
+    wakeMillis: READY_LEASE_MILLIS,
+    definitionVersion: around.type.version,
+    stateField: definition.stateField,
+    token: options.token,
+    data: options.data,
+    notify: options.notify,
+    beganState: options.beganState,
+    priority: definition.priority,
+    totalMillis: definition.totalMillis,
+  };
+  const first = steps[0];
+  if (first === undefined)
+    return { insert: { ...base, progress: packProgress(progress) }, effects: [{ kind: 'advance' }] };
+  progress.step = first.key;
+  progress.attempt = 1;
+  if (options.predecessor !== null && first.handler.kind === 'external') {
+    const wait = Math.max(0, options.predecessorInMillis ?? 0);
+    const waiting = { status: 'waitingPredecessor', deadlineMillis: wait, wakeMillis: wait } as const;
+    return { insert: { ...base, ...waiting, progress: packProgress(progress) }, effects: [] };
+  }
+  const external = first.handler.kind === 'external';
+  const timeout = first.handler.timeoutMillis ?? definition.timeoutMillis;
+  return {
+    insert: {
+      ...base,
+      progress: packProgress(progress),
+      status: external ? 'dispatched' : 'running',
+      dispatch: 1,
+      deadlineMillis: timeout,
+      wakeMillis: beforeTotal(timeout, definition.totalMillis),
+    },
+    effects: [{ kind: external ? 'dispatch' : 'run' }],
+  };
+}
+
+/** An attempt failed or timed out: the next one, onError, or parked. */
+export function stepFailed(draft: Draft, error: StepError, exit: 'UNKNOWN_EXCEPTION' | 'TIMEOUT'): void {
+  const definition = draft.definition!;
+  const step = draft.currentStep();
+  const policy: RetryPolicy = {
+    ...definition.retry,
+    maxAttempts: step?.handler.retries ?? definition.retry.maxAttempts,
+  };
+  const { attempt } = draft.progress;
+  draft.record(exit === 'TIMEOUT' ? 'timeout' : 'failed', error);
+  draft.error = { code: error.code, message: error.message };
+  draft.deadlineMillis = null;
+  if (error.retryable && attempt < policy.maxAttempts) {
+    draft.closeExecution(exit);
+    draft.newExecution();
+    draft.status = 'backoff';
+    const delay = retryDelayMillis(policy, Math.max(1, attempt), `${draft.process.id}/${draft.progress.step}`);
+    draft.wakeMillis = beforeTotal(delay, draft.process.totalDeadlineInMillis);
+    draft.say('yes', `${error.message} (attempt ${attempt} of ${policy.maxAttempts})`);
+    return;
+  }
+  const onError = step?.onError ?? definition.onError;
+  const next = onError === null ? undefined : processNamed(draft.around.type, onError);
+  const entry = next === undefined ? null : (next.transitioning[draft.region.state] ?? null);
+  if (
+    next !== undefined &&
+    next.name !== draft.name &&
+    next.stateField === draft.process.stateField &&
+    entry !== null
+  ) {
+    followUp(draft, next, entry, 'FAILED', draft.process.beganState);
+    return;
+  }
+  park(draft, exit);
+}
+
+/** The budget is spent: live still, but only an operator or a pre-emption moves it. */
+function park(draft: Draft, exit: 'UNKNOWN_EXCEPTION' | 'TIMEOUT'): void {
+  draft.closeExecution(exit);
+  draft.newExecution();
+  draft.status = 'parked';
+  draft.wakeMillis = null;
+  draft.feedKind = 'error';
+  draft.say('error', draft.error!.message);
+  draft.effects.push({
+    kind: 'ended',
+    processId: draft.process.id,
+    notify: draft.process.notify,
+    exitReason: 'PARKED',
+  });
+}
+
+export function ended(draft: Draft, exitReason: 'DONE' | 'CANCELED'): Effect {
+  return { kind: 'ended', processId: draft.process.id, notify: draft.process.notify, exitReason };
+}
