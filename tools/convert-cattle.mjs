@@ -20,7 +20,12 @@ export function readTable(text) {
   for (const line of text.split('\n').slice(1)) {
     if (line.trim() === '') continue;
     const [name, type, start, transitioning, done, delegate, stateField, source] = line.split('\t');
-    const row = { verb: name.split('.')[1], start: unique(start), transitioning: states(transitioning), done: states(done) };
+    const row = {
+      verb: name.split('.')[1],
+      start: unique(start),
+      transitioning: states(transitioning),
+      done: states(done),
+    };
     if (delegate) row.delegate = delegate.split('.')[1];
     if (stateField && stateField !== 'state') row.stateField = stateField;
     types.set(type, [...(types.get(type) ?? []), { ...row, generated: source === 'defaultProcesses' }]);
@@ -33,7 +38,9 @@ export function definitionOf(type, rows) {
   const lines = ['apiVersion: drover/v1', 'kind: ResourceType', `name: ${type}`];
   const regions = [...new Set(rows.map((row) => row.stateField).filter(Boolean))];
   if (regions.length > 0)
-    lines.push(`stateFields: { ${regions.map((field) => `${field}: { initial: ${initialOf[field] ?? 'inactive'} }`).join(', ')} }`);
+    lines.push(
+      `stateFields: { ${regions.map((field) => `${field}: { initial: ${initialOf[field] ?? 'inactive'} }`).join(', ')} }`,
+    );
   const defaults = defaultsLine(rows);
   if (defaults !== null) lines.push(defaults);
   const written = rows.filter((row) => !row.generated);
@@ -69,7 +76,9 @@ function partLines(part) {
 
 function flow(value) {
   if (typeof value === 'string') return value;
-  return `{ ${Object.entries(value).map(([from, to]) => `${from}: ${to}`).join(', ')} }`;
+  return `{ ${Object.entries(value)
+    .map(([from, to]) => `${from}: ${to}`)
+    .join(', ')} }`;
 }
 
 function unique(text) {

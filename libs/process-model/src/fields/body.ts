@@ -43,10 +43,10 @@ export function validateCreate(type: TypeDefinition, body: JsonObject): CheckedB
  * @param current the resource as the client sees it, envelope and fields side by side
  * @throws DroverError as `validateCreate`, without MissingRequired
  */
-export function validateUpdate(type: TypeDefinition, body: JsonObject, current: JsonObject = {}): CheckedBody {
+export function validateUpdate(type: TypeDefinition, body: JsonObject, current?: JsonObject): CheckedBody {
   const checked: CheckedBody = { data: {} };
   for (const [key, value] of Object.entries(body)) {
-    if (isUnchanged(current, key, value)) continue;
+    if (current !== undefined && isUnchanged(current, key, value)) continue;
     if (key === 'name' || key === 'description') setEnvelope(checked, key, value);
     else if (key === 'data') checked.data['data'] = freeMap(value);
     else if (isOurs(type, key)) throw notWritable(key, 'is written by the product only');
