@@ -13,6 +13,7 @@ import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kern
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
 import { validateHandlerData } from '../fields/index.js';
 import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
+import { ownProcess } from '../states/index.js';
 import type { ExitReason } from './exit-reasons.js';
 import { packProgress, type Progress, unpackProgress } from './progress.js';
 
@@ -102,7 +103,7 @@ export class Draft {
   }
 
   get definition(): ProcessDefinition | undefined {
-    return processNamed(this.around.type, this.name);
+    return ownProcess(this.around.type, this.name) ?? undefined;
   }
 
   /** The steps of this execution that still have a handler, in order. */
@@ -280,15 +281,6 @@ export function guards(registryRevision: number): CommitTransition {
     start: null,
     returnResource: false,
   };
-}
-
-/** A process of a type by full name or verb; case does not count. */
-export function processNamed(type: TypeDefinition, name: string): ProcessDefinition | undefined {
-  const lower = name.toLowerCase();
-  const dot = lower.indexOf('.');
-  if (dot >= 0 && lower.slice(0, dot) !== type.name.toLowerCase()) return undefined;
-  const verb = dot < 0 ? lower : lower.slice(dot + 1);
-  return Object.hasOwn(type.processes, verb) ? type.processes[verb] : undefined;
 }
 
 export function splitStep(key: string): [phase: string, handler: string] {

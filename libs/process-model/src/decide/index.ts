@@ -1,8 +1,8 @@
 export { decide, type Decision, type Input } from './decide.js';
-export { attemptId, type Effect, processNamed, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
+export { attemptId, type Effect, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
 export * from './executions.js';
 export * from './exit-reasons.js';
-export { operatorActions, statesOf } from './operate.js';
+export { operatorActions, restingStates } from './operate.js';
 export { packProgress, type Progress, unpackProgress } from './progress.js';
 export * from './reply.js';
 export * from './rows-after.js';

@@ -1,6 +1,7 @@
 import type { OperatorAction } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
 import type { TypeDefinition } from '../definitions/types.js';
+import { statesOf, transitioningStates } from '../states/index.js';
 import { attemptId, type Draft, stepKey } from './draft.js';
 import { advance, ended, startAttempt } from './steps.js';
 
@@ -75,13 +76,9 @@ function again(draft: Draft): null {
 }
 
 function force(draft: Draft, state: string | null, audit: { code: string; message: string }): DroverError | null {
-  const known = statesOf(draft.around.type, draft.process.stateField);
-  if (state === null || !known.all.has(state))
-    return new DroverError('InvalidOption', `force needs a state of the type: ${[...known.resting].join(', ')}`, {
-      fieldName: 'state',
-    });
-  if (!known.resting.has(state))
-    return new DroverError('InvalidOption', `${state} is a transitioning state, and no process would hold it`, {
+  const resting = restingStates(draft.around.type, draft.process.stateField);
+  if (state === null || !resting.has(state))
+    return new DroverError('InvalidOption', `force needs a state to rest in: ${[...resting].join(', ')}`, {
       fieldName: 'state',
     });
   return leave(draft, state, 'forced', audit);
@@ -94,7 +91,7 @@ function leave(
   kind: 'canceled' | 'forced',
   audit: { code: string; message: string },
 ): DroverError | null {
-  if (!statesOf(draft.around.type, draft.process.stateField).resting.has(state))
+  if (!restingStates(draft.around.type, draft.process.stateField).has(state))
     return new DroverError(
       'ActionNotAvailable',
       `Cannot rest in ${state}, where the run began; use force with a state`,
@@ -117,17 +114,9 @@ function leave(
   return null;
 }
 
-/** All states of a region, and those among them in which a resource may rest. */
-export function statesOf(type: TypeDefinition, stateField: string): { all: Set<string>; resting: Set<string> } {
-  const all = new Set<string>([stateField === 'state' ? 'requested' : (type.stateFields[stateField]?.initial ?? '')]);
-  const passing = new Set<string>();
-  for (const process of Object.values(type.processes)) {
-    if (process.stateField !== stateField) continue;
-    for (const state of [...process.startStates, ...Object.values(process.done)]) all.add(state);
-    for (const state of Object.keys(process.done)) {
-      all.add(state);
-      passing.add(state);
-    }
-  }
-  return { all, resting: new Set([...all].filter((state) => !passing.has(state))) };
+/** The states of a region in which a resource may rest: no process works in them. */
+export function restingStates(type: TypeDefinition, stateField: string): Set<string> {
+  const resting = statesOf(type, stateField);
+  for (const state of transitioningStates(type, stateField)) resting.delete(state);
+  return resting;
 }

@@ -1,8 +1,9 @@
 import type { CommitTransition, ProcessRow, ResourceChange, ResourceInsert, ResourceRow } from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
 import type { ProcessDefinition } from '../definitions/types.js';
+import { transitioningFor } from '../states/index.js';
 import { attemptId, Draft, guards, regionOf, stepKey, type Effect, type Surroundings } from './draft.js';
-import { statesOf } from './operate.js';
+import { restingStates } from './operate.js';
 import { beginProcess } from './steps.js';
 
 /** A request to start a process. */
@@ -41,7 +42,7 @@ export function planStart(
     predecessor: null,
     predecessorInMillis: null,
   });
-  const passing = statesOf(around.type, definition.stateField);
+  const resting = restingStates(around.type, definition.stateField);
   return {
     transition: {
       ...guards(around.registryRevision),
@@ -51,7 +52,7 @@ export function planStart(
       stateField: definition.stateField,
       expectType: around.type.name,
       expectRevision: request.expectRevision ?? null,
-      expectStates: definition.startStates.filter((state) => passing.resting.has(state)),
+      expectStates: definition.startStates.filter((state) => resting.has(state)),
       change: entering(definition, definition.transitioning, request.write),
       start: insert,
       returnResource: true,
@@ -117,8 +118,8 @@ export function planStartOn(
   request: StartRequest,
 ): StartDecision | DroverError {
   const { state } = regionOf(resource, definition.stateField);
-  const entry = definition.transitioning[state];
-  if (entry === undefined || live?.name === definition.name) return notAvailable(definition, state, legal);
+  const entry = transitioningFor(definition, state);
+  if (entry === null || live?.name === definition.name) return notAvailable(definition, state, legal);
   if (live === null) {
     const planned = planStart(definition, resource.id, around, request);
     return { ...planned, transition: { ...planned.transition, expectRevision: resource.revision } };

@@ -2,8 +2,8 @@ import type { ProcessFields, ProcessInsert } from '@drover/contracts';
 import { DroverError, type JsonObject, retryDelayMillis, type RetryPolicy } from '@drover/kernel';
 import type { ProcessDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
-import { Draft, processNamed, splitStep, type Surroundings } from './draft.js';
-import type { Effect } from './draft.js';
+import { chainTarget, type Continuation, delegateTarget, doneFor, onErrorTarget, ownProcess } from '../states/index.js';
+import { type Draft, type Effect, splitStep, type Surroundings } from './draft.js';
 import { newProgress, packProgress, type Predecessor, type Progress } from './progress.js';
 import type { HandlerReply, StepError } from './reply.js';
 
@@ -68,7 +68,7 @@ export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'don
   progress.done.push(progress.step!);
   if (reply.endPhase) progress.endedPhases.push(splitStep(progress.step!)[0]);
   if (reply.delegate) progress.delegate = true;
-  if (reply.chainProcess !== null) progress.chain = processNamed(draft.around.type, reply.chainProcess)!.name;
+  if (reply.chainProcess !== null) progress.chain = reply.chainProcess.toLowerCase();
   progress.step = null;
   progress.attempt = 0;
   draft.waitDeadlineMillis = null;
@@ -77,55 +77,42 @@ export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'don
   advance(draft);
 }
 
-function checkChain(draft: Draft, chain: string): void {
-  const next = processNamed(draft.around.type, chain);
-  if (next === undefined)
-    throw new DroverError('HandlerDataRefused', `chainProcess "${chain}" is no process of ${draft.around.type.name}`);
-  if (next.stateField !== draft.process.stateField)
-    throw new DroverError(
-      'HandlerDataRefused',
-      `chainProcess "${chain}" moves another state field (${next.stateField})`,
-    );
-  const state = draft.region.state;
-  if (entryState(next, draft.definition!, state) === null)
-    throw new DroverError(
-      'HandlerDataRefused',
-      `chainProcess "${chain}" cannot start from ${state} or ${draft.definition!.done[state] ?? '-'}; it starts from ${next.startStates.join(', ')}`,
-    );
+/** Where a chain asked for by a result goes. */
+function chainOf(draft: Draft, name: string): Continuation | null {
+  const next = ownProcess(draft.around.type, name.toLowerCase());
+  return next === null ? null : chainTarget(draft.definition!, draft.region.state, next);
 }
 
-/** The transitioning state a follow-up process enters from `state`, in which `current` runs; null when it cannot. */
-export function entryState(next: ProcessDefinition, current: ProcessDefinition, state: string): string | null {
-  const done = current.done[state];
-  return (done === undefined ? undefined : next.transitioning[done]) ?? next.transitioning[state] ?? null;
+function checkChain(draft: Draft, name: string): void {
+  if (chainOf(draft, name) !== null) return;
+  const { state } = draft.region;
+  const next = ownProcess(draft.around.type, name.toLowerCase());
+  const why =
+    next === null
+      ? `is no process of ${draft.around.type.name}`
+      : `starts on ${next.stateField} from ${next.startStates.join(', ')}, not from ${state} or ${doneFor(draft.definition!, state)}`;
+  throw new DroverError('HandlerDataRefused', `chainProcess "${name}" ${why}`);
 }
 
 /** No step is left: chain, delegate, or rest in the done state. */
 export function finish(draft: Draft): void {
   const definition = draft.definition!;
-  const { state } = draft.region;
-  const done = definition.done[state];
-  if (done === undefined) {
+  const done = doneFor(definition, draft.region.state);
+  if (done === null) {
     // The state left this process's path by an audited force; the process has nothing to hold any more.
     draft.end('CANCELED');
     draft.effects.push(ended(draft, 'CANCELED'));
     return;
   }
-  if (draft.progress.chain !== null) {
-    const next = processNamed(draft.around.type, draft.progress.chain);
-    if (next !== undefined && entryState(next, definition, state) !== null) {
-      followUp(draft, next, entryState(next, definition, state)!, 'CHAIN', done);
-      return;
-    }
+  const chain = draft.progress.chain === null ? null : chainOf(draft, draft.progress.chain);
+  if (chain !== null) {
+    followUp(draft, chain, 'CHAIN', done);
+    return;
   }
-  const delegate =
-    definition.delegate === null ? undefined : processNamed(draft.around.type, definition.delegate.process);
-  if (delegate !== undefined && (definition.delegate!.always || draft.progress.delegate)) {
-    const entry = delegate.transitioning[state] ?? delegate.transitioning[done];
-    if (entry !== undefined) {
-      continueIn(draft, delegate, entry);
-      return;
-    }
+  const delegate = delegateTarget(draft.around.type, definition, draft.region.state);
+  if (delegate !== null && (definition.delegate!.always || draft.progress.delegate)) {
+    continueIn(draft, delegate);
+    return;
   }
   draft.move(done, 'done', 'done');
   const { cause } = draft.progress;
@@ -136,10 +123,10 @@ export function finish(draft: Draft): void {
 }
 
 /** The same instance goes on in another definition, without resting in done. */
-function continueIn(draft: Draft, delegate: ProcessDefinition, entry: string): void {
+function continueIn(draft: Draft, delegate: Continuation): void {
   draft.closeExecution('DELEGATE');
-  draft.name = delegate.name;
-  draft.move(entry, 'delegate', 'transitioning');
+  draft.name = delegate.process.name;
+  draft.move(delegate.transitioning, 'delegate', 'transitioning');
   draft.say('yes', null);
   Object.assign(draft.progress, { done: [], endedPhases: [], step: null, attempt: 0, delegate: false });
   draft.progress.hop++;
@@ -157,18 +144,12 @@ function restReady(draft: Draft): void {
 }
 
 /** Ends this process and starts another on the same region, in one commit. */
-export function followUp(
-  draft: Draft,
-  next: ProcessDefinition,
-  entry: string,
-  exit: 'CHAIN' | 'FAILED',
-  beganState: string,
-): void {
-  draft.move(entry, exit === 'CHAIN' ? 'chain' : 'error', 'transitioning');
+export function followUp(draft: Draft, next: Continuation, exit: 'CHAIN' | 'FAILED', beganState: string): void {
+  draft.move(next.transitioning, exit === 'CHAIN' ? 'chain' : 'error', 'transitioning');
   draft.say('yes', exit === 'FAILED' ? (draft.error?.message ?? null) : null);
-  draft.feedProcess = next.name;
+  draft.feedProcess = next.process.name;
   draft.end(exit);
-  const begun = beginProcess(next, draft.around, {
+  const begun = beginProcess(next.process, draft.around, {
     data: draft.process.data,
     notify: draft.process.notify,
     token: draft.process.token,
@@ -276,16 +257,11 @@ export function stepFailed(draft: Draft, error: StepError, exit: 'UNKNOWN_EXCEPT
     draft.say('yes', `${error.message} (attempt ${attempt} of ${policy.maxAttempts})`);
     return;
   }
-  const onError = step?.onError ?? definition.onError;
-  const next = onError === null ? undefined : processNamed(draft.around.type, onError);
-  const entry = next === undefined ? null : (next.transitioning[draft.region.state] ?? null);
-  if (
-    next !== undefined &&
-    next.name !== draft.name &&
-    next.stateField === draft.process.stateField &&
-    entry !== null
-  ) {
-    followUp(draft, next, entry, 'FAILED', draft.process.beganState);
+  const { beganState } = draft.process;
+  const onError = step?.onError?.toLowerCase() ?? definition.onError;
+  const next = onErrorTarget(draft.around.type, definition, draft.region.state, beganState, onError);
+  if (next !== null && next.process.name !== draft.name) {
+    followUp(draft, next, 'FAILED', beganState);
     return;
   }
   park(draft, exit);
