@@ -1,1 +1,3 @@
-export {};
+export { createLogger, type Logger } from './logger.js';
+export { NestLogger } from './nest-logger.js';
+export { startAdminServer, type AdminServer, type AdminServerOptions } from './admin-server.js';
