@@ -1,7 +1,7 @@
 import { chainTarget, onErrorTarget, ownProcess } from '../states/continuations.js';
 import { doneFor, statesOf, transitioningFor, transitioningStates } from '../states/predicates.js';
 import type { Finding, FindingCode } from './findings.js';
-import { transitioningOf } from './graph.js';
+import { startsOf, transitioningOf } from './graph.js';
 import type { ProcessDefinition, TypeDefinition } from './types.js';
 
 /** What is wrong with single processes, wherever the resource may be: maps, delegates, onError, onCancel. */
@@ -123,16 +123,15 @@ function onErrorFindings(type: TypeDefinition, process: ProcessDefinition): Find
         `onError names ${process.onError}, which does not exist; the type has ${verbs(type)}`,
       ),
     ];
-  return transitioningOf(process)
-    .filter((state) => onErrorTarget(type, process, state) === null)
-    .map((state) =>
-      finding(
-        'on-error-impossible',
-        process,
-        `onError names ${to.name}, which cannot start from ${state}; add ${state} to its start, or name a process that starts there`,
-        state,
-      ),
-    );
+  const found: Finding[] = [];
+  for (const state of transitioningOf(process)) {
+    const began = startsOf(process, state);
+    if (began.some((one) => onErrorTarget(type, process, state, one) !== null)) continue;
+    const fallbacks = process.onCancel === null ? began : [process.onCancel];
+    const message = `onError names ${to.name}, which can start neither from ${state} nor from ${fallbacks.join(', ')}; add one of them to its start`;
+    found.push(finding('on-error-impossible', process, message, state));
+  }
+  return found;
 }
 
 function onCancelFindings(type: TypeDefinition, process: ProcessDefinition): Finding[] {

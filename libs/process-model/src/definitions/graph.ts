@@ -36,8 +36,10 @@ export function reach(type: TypeDefinition, stateField: string): Reach {
     if (process.onCancel !== null) visit(transitioning, process.onCancel);
     const next = delegateTarget(type, process, transitioning);
     if (next !== null) run(next.process, transitioning, next.transitioning);
-    const failed = onErrorTarget(type, process, transitioning);
-    if (failed !== null) run(failed.process, transitioning, failed.transitioning);
+    for (const began of startsOf(process, transitioning)) {
+      const failed = onErrorTarget(type, process, transitioning, began);
+      if (failed !== null) run(failed.process, transitioning, failed.transitioning);
+    }
   };
   visit(null, initialState(type, stateField));
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
@@ -47,6 +49,11 @@ export function reach(type: TypeDefinition, stateField: string): Reach {
     }
   }
   return found;
+}
+
+/** The start states that lead to this transitioning state. */
+export function startsOf(process: ProcessDefinition, transitioning: string): string[] {
+  return process.startStates.filter((state) => transitioningFor(process, state) === transitioning);
 }
 
 /** The distinct transitioning states of a process, in the order of its start states. */

@@ -42,17 +42,19 @@ export function delegateTarget(
 }
 
 /**
- * Where `onError` goes: it pre-empts the failed process, so it must start from the transitioning state. Null when it cannot, or
- * moves another state field: the failed process is parked.
+ * Where `onError` goes: from the transitioning state if its process starts there, else as after a cancel, from the state the
+ * resource would fall back to. Null when it can start from neither, or moves another state field: the process is parked.
+ * @param began the state the run began in
  */
 export function onErrorTarget(
   type: TypeDefinition,
   process: ProcessDefinition,
   transitioningState: string,
+  began: string,
   onError: string | null = process.onError,
 ): Continuation | null {
   const to = onError === null ? null : ownProcess(type, onError);
   if (to === null || to === process || to.stateField !== process.stateField) return null;
-  const transitioning = transitioningFor(to, transitioningState);
+  const transitioning = transitioningFor(to, transitioningState) ?? transitioningFor(to, process.onCancel ?? began);
   return transitioning === null ? null : { process: to, transitioning };
 }
