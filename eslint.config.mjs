@@ -12,14 +12,15 @@ const scopes = {
   contracts: ['kernel'],
   'process-model': ['kernel', 'contracts'],
   messaging: ['kernel', 'contracts'],
+  registry: ['kernel', 'contracts', 'messaging', 'process-model'],
   config: ['kernel'],
   database: ['kernel', 'config'],
   telemetry: ['kernel', 'config'],
   'handler-sdk': ['kernel'],
   testing: ['kernel', 'contracts', 'messaging', 'config', 'process-model'],
   'resource-store': ['kernel', 'contracts', 'process-model', 'messaging', 'database', 'config', 'telemetry', 'testing'],
-  'process-engine': ['kernel', 'contracts', 'process-model', 'messaging', 'config', 'telemetry', 'handler-sdk', 'testing'],
-  gateway: ['kernel', 'contracts', 'process-model', 'messaging', 'config', 'telemetry', 'testing'],
+  'process-engine': ['kernel', 'contracts', 'process-model', 'messaging', 'registry', 'config', 'telemetry', 'handler-sdk', 'testing'],
+  gateway: ['kernel', 'contracts', 'process-model', 'messaging', 'registry', 'config', 'telemetry', 'testing'],
 };
 
 export default tseslint.config(
