@@ -4,3 +4,4 @@ export * from './fields/index.js';
 export * from './decide/index.js';
 export * from './handlers/bindings.js';
 export * from './view/external-resource.js';
+export * from './dot/index.js';

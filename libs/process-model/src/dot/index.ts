@@ -1,0 +1,1 @@
+export { processDot, resourceDot, type DotOptions, type ProcessHandlers } from './dot.js';
