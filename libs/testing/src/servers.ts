@@ -1,3 +1,4 @@
+/* eslint-disable @nx/enforce-module-boundaries -- tools/ is no Nx project; this file is the one door to it */
 /** The one implementation of servers is in tools/lib, since `npm start` needs it before anything is installed. */
 export { resolveNatsServer } from '../../../tools/lib/nats-server.mjs';
 export { startNatsServer } from '../../../tools/lib/nats.mjs';
