@@ -1,0 +1,27 @@
+/** What both engines are measured with: one type, one process that can run again and again, one external handler. */
+
+/** Name of the external handler and of its queue group. */
+export const HANDLER = 'bench';
+
+/** Every resource rests in `idle`; a run takes it to `running` and back. */
+export const BENCH_TYPE = {
+  apiVersion: 'drover/v1',
+  kind: 'ResourceType',
+  name: 'benchThing',
+  fields: { result: { type: 'string' } },
+  defaultProcesses: { exclude: ['activate', 'deactivate', 'update'] },
+  processes: {
+    create: { start: ['requested'], transitioning: 'creating', done: 'idle' },
+    run: { start: ['idle'], transitioning: 'running', done: 'idle' },
+    remove: { start: ['requested', 'creating', 'idle'], transitioning: 'removing', done: 'removed' },
+  },
+};
+
+/** Where the handler hears of a run, whichever engine asks. */
+export const runEventSubject = `drover.process.benchThing.run.handle.${HANDLER}`;
+
+/** The handler answers here once it listens. */
+export const HANDLER_READY = 'bench.handler.ready';
+
+/** The limit engine's subjects: outside `drover.`, so that both can share a broker. */
+export const LIMIT = { start: 'bench.limit.start', reply: 'bench.limit.reply' };
