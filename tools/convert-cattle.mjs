@@ -9,6 +9,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const DEFAULT_VERBS = ['create', 'activate', 'deactivate', 'remove', 'purge', 'update'];
 const LINE = 120;
@@ -107,4 +108,4 @@ function main([table, folder, force]) {
   return 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main(process.argv.slice(2));

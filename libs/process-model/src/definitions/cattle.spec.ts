@@ -77,6 +77,22 @@ describe("Cattle's definitions", () => {
   });
 });
 
+describe('tools/convert-cattle.mjs', () => {
+  it('makes the files of examples/definitions/cattle from the table', async () => {
+    const tool = (await import(/* @vite-ignore */ join(ROOT, 'tools/convert-cattle.mjs'))) as {
+      readTable: (text: string) => Map<string, unknown[]>;
+      definitionOf: (type: string, rows: unknown[]) => string;
+    };
+    const table = tool.readTable(readFileSync(new URL('fixtures/cattle-processes.tsv', import.meta.url), 'utf8'));
+    const files = filesBelow('examples/definitions/cattle');
+    expect(files).toHaveLength(51);
+    for (const { name, text } of files) {
+      const type = name.split('/').at(-1)!.replace('.yaml', '');
+      expect(text).toBe(tool.definitionOf(type, table.get(type)!));
+    }
+  });
+});
+
 describe('docs/cattle-findings.md', () => {
   const path = join(ROOT, 'docs/cattle-findings.md');
 

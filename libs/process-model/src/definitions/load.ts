@@ -75,7 +75,7 @@ function parseFile(file: DefinitionFile, loaded: Loaded): LocatedDocument[] {
   try {
     return parseLocated(file.text, { format: file.name.endsWith('.json') ? 'json' : 'yaml', file: file.name });
   } catch (error) {
-    pushError(loaded, error, file.name);
+    pushError(loaded, error, file.name, '');
     return [];
   }
 }
@@ -131,11 +131,12 @@ function processNamesOf(handler: HandlerRegistration): string[] {
   return names;
 }
 
-function pushError(loaded: Loaded, error: unknown, where: string): void {
+/** @param prefix what the message still lacks of its place */
+function pushError(loaded: Loaded, error: unknown, where: string, prefix = `${where}: `): void {
   if (!(error instanceof DroverError)) throw error;
   loaded.findings.push({
     finding: 'invalid-document',
-    message: `${where}: ${error.message}`,
+    message: prefix + error.message,
     where,
     severity: 'error',
   });
