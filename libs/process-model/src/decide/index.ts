@@ -6,4 +6,13 @@ export { operatorActions, restingStates } from './operate.js';
 export { packProgress, type Progress, unpackProgress } from './progress.js';
 export * from './reply.js';
 export * from './rows-after.js';
-export { notAvailable, planCreate, planStart, planStartOn, type StartDecision, type StartRequest } from './start.js';
+export {
+  notAvailable,
+  planCreate,
+  planStart,
+  planStartOn,
+  planWrite,
+  type StartDecision,
+  type StartRequest,
+} from './start.js';
+export { attemptTimeoutMillis } from './steps.js';

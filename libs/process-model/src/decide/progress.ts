@@ -15,6 +15,8 @@ export interface ExecutionRecord {
 export interface Predecessor {
   processId: number;
   dispatch: number;
+  /** secret of its reply subjects: its answer must name it */
+  token: string;
   handler: string;
 }
 

@@ -87,6 +87,24 @@ export function planCreate(
   };
 }
 
+/** Writes fields and starts nothing: the update of a type without an update process. */
+export function planWrite(resource: ResourceRow, around: Surroundings, request: StartRequest): StartDecision {
+  const { state: _state, ...region } = regionOf(resource, 'state');
+  return {
+    transition: {
+      ...guards(around.registryRevision),
+      commandId: request.commandId,
+      commandHash: request.commandHash,
+      resourceId: resource.id,
+      expectType: around.type.name,
+      expectRevision: resource.revision,
+      change: { toState: null, feedKind: 'changed', process: null, ...region, data: null, ...request.write },
+      returnResource: true,
+    },
+    effects: [],
+  };
+}
+
 function entering(
   definition: ProcessDefinition,
   toState: ResourceChange['toState'],
@@ -162,7 +180,9 @@ function preempt(
     token: request.token,
     beganState: live.beganState,
     cause: null,
-    predecessor: waits ? { processId: live.id, dispatch: live.dispatch, handler: handler! } : inherited,
+    predecessor: waits
+      ? { processId: live.id, dispatch: live.dispatch, token: live.token, handler: handler! }
+      : inherited,
     predecessorInMillis: waits || inherited !== null ? live.deadlineInMillis : null,
   });
   draft.successor = begun.insert;

@@ -1,10 +1,10 @@
-import type { ProcessFields, ProcessInsert } from '@drover/contracts';
+import type { ProcessFields, ProcessInsert, ProcessRow } from '@drover/contracts';
 import { DroverError, type JsonObject, retryDelayMillis, type RetryPolicy } from '@drover/kernel';
 import type { ProcessDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
 import { chainTarget, type Continuation, delegateTarget, doneFor, onErrorTarget, ownProcess } from '../states/index.js';
 import { type Draft, type Effect, splitStep, type Surroundings } from './draft.js';
-import { newProgress, packProgress, type Predecessor, type Progress } from './progress.js';
+import { newProgress, packProgress, type Predecessor, type Progress, unpackProgress } from './progress.js';
 import type { HandlerReply, StepError } from './reply.js';
 
 /** A process that only needs its next decision is looked at again after this long, should the engine that owes it die. */
@@ -46,6 +46,13 @@ export function sendAttempt(draft: Draft, step: BoundStep, definition: ProcessDe
   const external = step.handler.kind === 'external';
   draft.status = external ? 'dispatched' : 'running';
   draft.effects.push({ kind: external ? 'dispatch' : 'run' });
+}
+
+/** How long the attempt under way may take, milliseconds: the handler's own time, else the process's. */
+export function attemptTimeoutMillis(process: ProcessRow, around: Surroundings): number {
+  const { step } = unpackProgress(process.progress);
+  const bound = around.handlers.stepsOf(process.name).find((candidate) => candidate.key === step);
+  return bound?.handler.timeoutMillis ?? ownProcess(around.type, process.name)?.timeoutMillis ?? 0;
 }
 
 /** The wake-up for a clock: never later than the end of the process's whole life. */

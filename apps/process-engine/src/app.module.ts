@@ -1,0 +1,46 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { MessageBus } from '@drover/messaging';
+import type { Logger } from '@drover/telemetry';
+import { CommandsController } from './commands/commands.controller.js';
+import { Commands } from './commands/commands.js';
+import { Committer } from './commit/committer.js';
+import { Dispatcher } from './dispatch/dispatcher.js';
+import { DueWork } from './due-work/due-work.js';
+import { InProcessHandlers } from './in-process/in-process-handlers.js';
+import { Runner } from './in-process/runner.js';
+import { DatabaseClock } from './lifecycle/database-clock.js';
+import { Effects } from './lifecycle/effects.js';
+import { Lifecycle } from './lifecycle/lifecycle.js';
+import { WorkLoader } from './lifecycle/work-loader.js';
+import { Log } from './log.js';
+import { EngineRegistry } from './registry/engine-registry.js';
+import { Replies } from './replies/replies.js';
+import { ReplySlots } from './replies/reply-slots.js';
+
+/** The process engine: decides, and holds nothing that matters. */
+@Module({})
+export class AppModule {
+  static with(bus: MessageBus, logger: Logger, inProcess: InProcessHandlers): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: [CommandsController],
+      providers: [
+        { provide: MessageBus, useValue: bus },
+        { provide: Log, useValue: logger },
+        { provide: InProcessHandlers, useValue: inProcess },
+        DatabaseClock,
+        ReplySlots,
+        EngineRegistry,
+        Committer,
+        WorkLoader,
+        Dispatcher,
+        Runner,
+        Effects,
+        Lifecycle,
+        Replies,
+        DueWork,
+        Commands,
+      ],
+    };
+  }
+}

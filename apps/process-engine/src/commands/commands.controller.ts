@@ -1,0 +1,52 @@
+import { Controller } from '@nestjs/common';
+import {
+  type CommandReply,
+  createResource,
+  listBuiltinHandlers,
+  operateProcess,
+  startProcess,
+  updateResource,
+} from '@drover/contracts';
+import { ContractHandler } from '@drover/messaging';
+import { InProcessHandlers } from '../in-process/in-process-handlers.js';
+import { Commands } from './commands.js';
+
+/** The engine's requests, one line each. */
+@Controller()
+export class CommandsController {
+  constructor(
+    private readonly commands: Commands,
+    private readonly inProcess: InProcessHandlers,
+  ) {}
+
+  @ContractHandler(createResource)
+  create(request: Parameters<Commands['create']>[0]): Promise<CommandReply> {
+    return this.commands.create(request);
+  }
+
+  @ContractHandler(updateResource)
+  update(request: Parameters<Commands['update']>[0]): Promise<CommandReply> {
+    return this.commands.update(request);
+  }
+
+  @ContractHandler(startProcess)
+  start(request: Parameters<Commands['start']>[0]): Promise<CommandReply> {
+    return this.commands.start(request);
+  }
+
+  @ContractHandler(operateProcess)
+  operate(request: Parameters<Commands['operate']>[0]): Promise<CommandReply> {
+    return this.commands.operate(request);
+  }
+
+  @ContractHandler(listBuiltinHandlers)
+  builtin(): { handlers: { name: string; priority: number; processes: { phase: string; glob: string }[] }[] } {
+    return {
+      handlers: this.inProcess.bindings.map(({ name, priority, processes }) => ({
+        name,
+        priority,
+        processes: processes.map(({ phase, glob }) => ({ phase, glob })),
+      })),
+    };
+  }
+}

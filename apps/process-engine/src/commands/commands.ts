@@ -1,0 +1,258 @@
+import { Injectable } from '@nestjs/common';
+import {
+  type CommandReply,
+  type CommitOutcome,
+  type createResource,
+  type operateProcess,
+  type ProcessRow,
+  readResources,
+  type RequestContract,
+  type ResourceInsert,
+  type ResourceRow,
+  type startProcess,
+  type updateResource,
+} from '@drover/contracts';
+import { DroverError, isJsonObject, type JsonObject, newToken, parseId, uuidv7 } from '@drover/kernel';
+import { MessageBus } from '@drover/messaging';
+import {
+  externalResource,
+  legalActions,
+  ownProcess,
+  planCreate,
+  planStart,
+  planStartOn,
+  planWrite,
+  type ProcessDefinition,
+  references,
+  type StartDecision,
+  type StartRequest,
+  type Surroundings,
+  type TypeDefinition,
+  validateCreate,
+  validateUpdate,
+} from '@drover/process-model';
+import { Committer } from '../commit/committer.js';
+import { Lifecycle } from '../lifecycle/lifecycle.js';
+import { WorkLoader } from '../lifecycle/work-loader.js';
+import { EngineRegistry } from '../registry/engine-registry.js';
+
+type RequestOf<C> = C extends RequestContract<infer Request, unknown> ? Request : never;
+type Command = Pick<RequestOf<typeof startProcess>, 'commandId' | 'commandHash' | 'notify'>;
+
+/** Races lost in a row before a command gives up; each means that another writer won. */
+const MAX_TRIES = 20;
+
+/** A decided command, with what it was decided on. */
+interface Planned extends StartDecision {
+  around: Surroundings;
+  before: { process: ProcessRow; resource: ResourceRow } | null;
+}
+
+/** Commands of clients: each becomes one commit, and is answered after it. */
+@Injectable()
+export class Commands {
+  constructor(
+    private readonly bus: MessageBus,
+    private readonly registry: EngineRegistry,
+    private readonly committer: Committer,
+    private readonly lifecycle: Lifecycle,
+    private readonly loader: WorkLoader,
+  ) {}
+
+  async create(request: RequestOf<typeof createResource>): Promise<CommandReply> {
+    const type = await this.typeNamed(request.type);
+    const body = bodyOf(request.body);
+    const checked = validateCreate(type, body);
+    await this.checkReferences(type, checked.data);
+    const insert: ResourceInsert = {
+      type: type.name,
+      kind: checked.kind ?? type.name,
+      uuid: checked.uuid ?? uuidv7(),
+      name: checked.name ?? null,
+      description: checked.description ?? null,
+      data: checked.data,
+      accountId: request.accountId ?? null,
+      regions: Object.fromEntries(Object.entries(type.stateFields).map(([name, { initial }]) => [name, initial])),
+    };
+    const start = startRequest(request, body);
+    return this.commit(async () => {
+      const present = await this.typeNamed(request.type);
+      const around = await this.registry.around(present);
+      return { ...planCreate(present.processes['create'], insert, around, start), around, before: null };
+    });
+  }
+
+  async start(request: RequestOf<typeof startProcess>): Promise<CommandReply> {
+    const start = startRequest(request, bodyOf(request.data ?? {}));
+    const planOn = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned> => {
+      const { type, definition } = await this.processNamed(request.process);
+      return this.planOn(definition, type, resource, live, start);
+    };
+    return this.commit(async () => {
+      const { type, definition } = await this.processNamed(request.process);
+      const around = await this.registry.around(type);
+      return { ...planStart(definition, numberOf(request.resourceId), around, start), around, before: null };
+    }, planOn);
+  }
+
+  async update(request: RequestOf<typeof updateResource>): Promise<CommandReply> {
+    const body = bodyOf(request.body);
+    const plan = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned | CommandReply> => {
+      const type = await this.typeNamed(resource.type);
+      if (request.expectRevision !== null && request.expectRevision !== resource.revision)
+        throw new DroverError(
+          'RevisionMismatch',
+          `The resource is at revision ${resource.revision}, not ${request.expectRevision}`,
+        );
+      const { data, ...envelope } = validateUpdate(type, body, externalResource(resource, type));
+      const write = { data: Object.keys(data).length === 0 ? null : data, ...envelope };
+      if (write.data === null && Object.keys(envelope).length === 0) return { resource, processId: null };
+      await this.checkReferences(type, data);
+      const start: StartRequest = {
+        ...startRequest(request, { ...data, ...envelope }),
+        write,
+        expectRevision: resource.revision,
+      };
+      const definition = type.processes['update'];
+      if (definition !== undefined) return this.planOn(definition, type, resource, live, start);
+      const around = await this.registry.around(type);
+      return { ...planWrite(resource, around, start), around, before: null };
+    };
+    const resource = await this.read(request.resourceId, request.type);
+    return this.commit(() => plan(resource, null), plan);
+  }
+
+  async operate(request: RequestOf<typeof operateProcess>): Promise<CommandReply> {
+    const { live } = await this.loader.load(numberOf(request.processId));
+    if (live === null) throw new DroverError('NotFound', 'There is no live process of that number');
+    const { action, state, operator } = request;
+    await this.lifecycle.handle(live.process.id, { kind: 'operate', action, state, operator });
+    return { resource: await this.read(live.resource.id, live.resource.type), processId: live.process.id };
+  }
+
+  /**
+   * Commits a plan, deciding again with the present rows as long as others win the race.
+   * @param planOn decides with the present rows after a conflict; without it a conflict cannot happen
+   */
+  private async commit(
+    plan: () => Promise<Planned | CommandReply>,
+    planOn?: (resource: ResourceRow, live: ProcessRow | null) => Promise<Planned | CommandReply>,
+  ): Promise<CommandReply> {
+    let planned = await plan();
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (!('transition' in planned)) return planned;
+      const { outcome, repeated } = await this.committer.commit(planned.transition);
+      switch (outcome.outcome) {
+        case 'applied':
+          await this.lifecycle.started(planned, outcome, planned.before, planned.around);
+          return { resource: outcome.resource!, processId: outcome.processId };
+        case 'repeat':
+          return this.repeated(outcome, repeated);
+        case 'conflict':
+          if (outcome.resource === null || planOn === undefined) throw notFound();
+          if (planned.transition.expectType !== null && outcome.resource.type !== planned.transition.expectType)
+            throw notFound();
+          planned = await planOn(outcome.resource, outcome.process);
+          break;
+        case 'staleRegistry':
+          await this.registry.mirror.refresh();
+          planned = await plan();
+          break;
+        case 'commandReused':
+          throw new DroverError('IdempotencyKeyReused', 'This key was used for another request');
+        case 'notUnique':
+          throw new DroverError('NotUnique', `Another resource has this ${outcome.field}`, {
+            fieldName: outcome.field,
+          });
+        case 'refused':
+          throw new DroverError('InvalidBodyContent', 'The database refuses a value of this request');
+      }
+    }
+    throw new DroverError('ResourceBusy', 'The resource is changed by others all the time; try again');
+  }
+
+  /** The command had been applied: by an earlier request, or by our own commit whose answer was lost. */
+  private async repeated(outcome: Extract<CommitOutcome, { outcome: 'repeat' }>, ours: boolean): Promise<CommandReply> {
+    if (ours && outcome.processId !== null) await this.lifecycle.resume(outcome.processId);
+    if (outcome.resource === null) throw notFound();
+    return { resource: outcome.resource, processId: outcome.processId };
+  }
+
+  private async planOn(
+    definition: ProcessDefinition,
+    type: TypeDefinition,
+    resource: ResourceRow,
+    live: ProcessRow | null,
+    start: StartRequest,
+  ): Promise<Planned> {
+    const around = await this.registry.around(type);
+    const regions = Object.fromEntries(Object.entries(resource.regions).map(([name, region]) => [name, region.state]));
+    const legal = legalActions(type, resource.state, regions);
+    const decision = planStartOn(definition, resource, live, legal, around, start);
+    if (decision instanceof DroverError) throw decision;
+    return { ...decision, around, before: live === null ? null : { process: live, resource } };
+  }
+
+  private async checkReferences(type: TypeDefinition, data: JsonObject): Promise<void> {
+    const wanted = references(type, data);
+    if (wanted.length === 0) return;
+    const numbers = wanted.map((reference) => parseId(reference.id)?.number ?? 0);
+    const { resources } = await this.bus.request(readResources, { ids: numbers });
+    wanted.forEach((reference, i) => {
+      const found = resources.find((resource) => resource.id === numbers[i]);
+      if (found === undefined || found.type !== reference.type || found.removed !== null)
+        throw new DroverError('InvalidReference', `${reference.field}: there is no ${reference.type} ${reference.id}`, {
+          fieldName: reference.field,
+        });
+    });
+  }
+
+  private async read(id: number, type: string): Promise<ResourceRow> {
+    const { resources } = await this.bus.request(readResources, { ids: [numberOf(id)] });
+    const resource = resources[0];
+    if (resource === undefined || resource.type !== type) throw notFound();
+    return resource;
+  }
+
+  /** A type by its exact name; asks the store once more before it says that there is none. */
+  private async typeNamed(name: string): Promise<TypeDefinition> {
+    const snapshot = await this.registry.mirror.loaded();
+    const type = snapshot.types.byName(name) ?? (await this.registry.mirror.refresh()).types.byName(name);
+    if (type === undefined)
+      throw new DroverError('TypeUnknown', `There is no resource type "${String(name).slice(0, 64)}"`);
+    return type;
+  }
+
+  private async processNamed(name: string): Promise<{ type: TypeDefinition; definition: ProcessDefinition }> {
+    const known = (await this.registry.mirror.loaded()).types.process(String(name));
+    const definition = known ?? (await this.registry.mirror.refresh()).types.process(String(name));
+    if (definition === undefined)
+      throw new DroverError('ProcessUnknown', `There is no process "${String(name).slice(0, 130)}"`);
+    const type = await this.typeNamed(definition.resourceType);
+    return { type, definition: ownProcess(type, definition.name) ?? definition };
+  }
+}
+
+function startRequest(command: Command, data: JsonObject): StartRequest {
+  return {
+    data,
+    notify: command.notify ?? null,
+    token: newToken(),
+    commandId: command.commandId ?? uuidv7(),
+    commandHash: command.commandHash ?? null,
+  };
+}
+
+function bodyOf(body: unknown): JsonObject {
+  if (!isJsonObject(body)) throw new DroverError('InvalidBodyContent', 'The body must be a JSON object');
+  return body;
+}
+
+function numberOf(id: unknown): number {
+  if (typeof id !== 'number' || !Number.isSafeInteger(id) || id <= 0) throw notFound();
+  return id;
+}
+
+function notFound(): DroverError {
+  return new DroverError('NotFound', 'There is no such resource');
+}

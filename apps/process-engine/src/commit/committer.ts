@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import { type CommitOutcome, type CommitTransition, commitTransitions } from '@drover/contracts';
+import { Batcher, callBackoffMillis, DroverError, sleep } from '@drover/kernel';
+import { MessageBus } from '@drover/messaging';
+import { DatabaseClock } from '../lifecycle/database-clock.js';
+
+/** A transition's outcome. `repeated`: an earlier try went unanswered, so a conflict may be our own success. */
+export interface Committed {
+  outcome: CommitOutcome;
+  repeated: boolean;
+}
+
+interface Encoded {
+  resourceId: number | null;
+  json: string;
+}
+
+/**
+ * The road from the engine to the database: gathers transitions while the previous batch is in flight, one lane for starts and one for
+ * steps (one mixed lane was slower), and repeats a batch whose answer did not come: a time-out means unknown, never failed.
+ */
+@Injectable()
+export class Committer {
+  private readonly starts = this.lane();
+  private readonly steps = this.lane();
+
+  constructor(
+    private readonly bus: MessageBus,
+    private readonly clock: DatabaseClock,
+  ) {}
+
+  /** Transitions that wait or are in flight. */
+  get outstanding(): number {
+    return this.starts.outstanding + this.steps.outstanding;
+  }
+
+  commit(transition: CommitTransition): Promise<Committed> {
+    const lane = transition.processId === null ? this.starts : this.steps;
+    return lane.add({ resourceId: transition.resourceId, json: JSON.stringify(transition) });
+  }
+
+  private lane(): Batcher<Encoded, Committed> {
+    return new Batcher<Encoded, Committed>({
+      flush: (batch) => this.send(batch),
+      bytesOf: (item) => item.json.length,
+      // Two transitions of one resource in one statement: the later would see the earlier one's guard fail.
+      keyOf: (item) => item.resourceId ?? undefined,
+    });
+  }
+
+  private async send(batch: Encoded[]): Promise<Committed[]> {
+    const body = `{"transitions":[${batch.map((item) => item.json).join(',')}]}`;
+    for (let failures = 0; ; failures++) {
+      try {
+        const { outcomes } = await this.bus.requestEncoded(commitTransitions, body);
+        for (const outcome of outcomes) if (outcome.outcome === 'applied') this.clock.heard(outcome.now);
+        return outcomes.map((outcome) => ({ outcome, repeated: failures > 0 }));
+      } catch (error) {
+        const unknown = error instanceof DroverError && (error.code === 'Unavailable' || error.code === 'Overloaded');
+        if (!unknown) throw error;
+        await sleep(callBackoffMillis(failures, Math.random()));
+      }
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { type ProcessEvent, SUBJECTS, type WorkRow } from '@drover/contracts';
+import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
+import {
+  attemptId,
+  externalResource,
+  splitStep,
+  stepKey,
+  type TypeDefinition,
+  unpackProgress,
+} from '@drover/process-model';
+
+/** The process event of the attempt under way, with its subject (protocol §3). */
+export function processEventOf(
+  { process, resource }: WorkRow,
+  type: TypeDefinition,
+  timeoutMillis: number,
+  now: number,
+): { subject: string; event: ProcessEvent } {
+  const progress = unpackProgress(process.progress);
+  const step = progress.step ?? 'handle.-';
+  const [phase, handler] = splitStep(step);
+  const verb = process.name.slice(process.name.indexOf('.') + 1);
+  const prefix = phase === 'handle' ? '' : `${phase}.`;
+  return {
+    subject: SUBJECTS.processEvent(resource.type, verb, phase, handler),
+    event: {
+      id: attemptId(process.id, process.dispatch),
+      key: stepKey(process.id, process.name, progress, step),
+      name: `${prefix}${process.name};handler=${handler}`,
+      replyTo: SUBJECTS.reply(process.slot ?? 0, process.id, process.dispatch, process.token),
+      time: now,
+      timeoutMillis,
+      resourceType: resource.type,
+      resourceId: formatId(type.idPrefix, resource.id),
+      process: process.name,
+      phase: phase as ProcessEvent['phase'],
+      processId: formatId(PROCESS_INSTANCE_PREFIX, process.id),
+      step: progress.plan.indexOf(step) + 1,
+      attempt: progress.attempt,
+      resource: externalResource(resource, type),
+      data: process.data,
+      context: { resourceName: resource.name },
+    },
+  };
+}

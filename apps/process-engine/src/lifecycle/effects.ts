@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import { type ProcessRow, releaseWaiting, type WorkRow } from '@drover/contracts';
+import { sleep } from '@drover/kernel';
+import { MessageBus } from '@drover/messaging';
+import { attemptTimeoutMillis, type Effect, type Input, type Surroundings } from '@drover/process-model';
+import { Dispatcher } from '../dispatch/dispatcher.js';
+import { Runner } from '../in-process/runner.js';
+import { Log } from '../log.js';
+
+/** "No responders" arrives within 1.5 ms; after this long without it, an absent handler counts as back. */
+const PRESENCE_MILLIS = 250;
+/** Processes that waited for a handler are released at this rate: that many every quarter of a second. */
+const RELEASE_BATCH = 500;
+
+/** What follows a commit: sends, runs, goes on. Nothing here is durable; whatever is lost, a wake-up repeats. */
+@Injectable()
+export class Effects {
+  private handle: (processId: number, input: Input) => Promise<boolean> = () => Promise.resolve(false);
+  private readonly probes = new Map<string, Promise<void>>();
+  /** handlers that were found absent since their last probe */
+  private readonly absent = new Set<string>();
+
+  /** attempts of in-process handlers under way here: a wake-up does not run one beside itself */
+  private readonly running = new Set<string>();
+
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly runner: Runner,
+    private readonly bus: MessageBus,
+    private readonly log: Log,
+  ) {}
+
+  /** Breaks the circle: effects lead to inputs, inputs to effects. */
+  attach(handle: (processId: number, input: Input) => Promise<boolean>): void {
+    this.handle = handle;
+  }
+
+  /**
+   * @param after  the process after the commit; when it ended, as it was before, with the resource as it is
+   * @param before the process before the commit, null for a start
+   */
+  async run(effects: Effect[], after: WorkRow, around: Surroundings, before: ProcessRow | null): Promise<void> {
+    const { process } = after;
+    if (process.status === 'waitingHandler' && process.waitingHandler !== null) this.absent.add(process.waitingHandler);
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'dispatch':
+          this.dispatcher.send(after, around.type, attemptTimeoutMillis(process, around));
+          if (before?.status === 'waitingHandler' && before.waitingHandler !== null) this.probed(before.waitingHandler);
+          break;
+        case 'run':
+          this.background(process.id, this.runInProcess(after, around));
+          break;
+        case 'advance':
+          this.background(process.id, this.handle(process.id, { kind: 'advance' }));
+          break;
+        case 'cancelNotice':
+          this.dispatcher.cancelNotice(effect.handler, { id: effect.id, key: effect.key, reason: effect.reason });
+          break;
+        case 'ended': {
+          const { processId, exitReason } = effect;
+          this.dispatcher.ended(effect.notify, { processId, resourceId: after.resource.id, exitReason });
+        }
+      }
+    }
+  }
+
+  private async runInProcess(work: WorkRow, around: Surroundings): Promise<boolean> {
+    const { id, dispatch } = work.process;
+    const attempt = `${id}.${dispatch}`;
+    if (this.running.has(attempt)) return false;
+    this.running.add(attempt);
+    const reply = await this.runner
+      .run(work, around.type, attemptTimeoutMillis(work.process, around))
+      .finally(() => this.running.delete(attempt));
+    return this.handle(id, { kind: 'reply', dispatch, reply });
+  }
+
+  /** What goes wrong here is repeated by the process's wake-up. */
+  private background(processId: number, work: Promise<unknown>): void {
+    work.catch((err: unknown) =>
+      this.log.error({ err, processId }, 'a process could not be advanced; its wake-up repeats it'),
+    );
+  }
+
+  /** One waiting process asked its handler again: unless the broker knows no subscriber, the others are released. */
+  private probed(handler: string): void {
+    if (this.probes.has(handler)) return;
+    this.absent.delete(handler);
+    const probe = this.release(handler)
+      .catch((err: unknown) =>
+        this.log.warn({ err, handler }, 'waiting processes could not be released; the next probe does'),
+      )
+      .finally(() => this.probes.delete(handler));
+    this.probes.set(handler, probe);
+  }
+
+  private async release(handler: string): Promise<void> {
+    for (;;) {
+      await sleep(PRESENCE_MILLIS);
+      if (this.absent.has(handler)) return;
+      const { released } = await this.bus.request(releaseWaiting, { handler, limit: RELEASE_BATCH });
+      if (released === 0) return;
+    }
+  }
+}

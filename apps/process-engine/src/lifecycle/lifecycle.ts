@@ -1,0 +1,204 @@
+import { Injectable } from '@nestjs/common';
+import type { CommitOutcome, CommitTransition, ProcessRow, ResourceRow, WorkRow } from '@drover/contracts';
+import { canonicalJson, DroverError } from '@drover/kernel';
+import {
+  decide,
+  type Effect,
+  type Input,
+  processAfter,
+  resourceAfter,
+  type StartDecision,
+  type Surroundings,
+  unpackProgress,
+} from '@drover/process-model';
+import { Committer } from '../commit/committer.js';
+import { EngineRegistry } from '../registry/engine-registry.js';
+import { Effects } from './effects.js';
+import { WorkLoader } from './work-loader.js';
+
+/** Live processes kept from the last commit, so that most replies need no read. */
+const MAX_CACHED = 50_000;
+/** Decisions in a row that may lose against other writers of one resource before the input is given back. */
+const MAX_TRIES = 50;
+
+type Applied = Extract<CommitOutcome, { outcome: 'applied' }>;
+
+/**
+ * The engine's loop: input → decide → commit → effects. Everything that happens to a live process passes through {@link handle};
+ * inputs of one process are worked on one after the other. The cache is a guess: the commit's guards tell when it is old.
+ */
+@Injectable()
+export class Lifecycle {
+  private readonly cache = new Map<number, WorkRow>();
+  private readonly turns = new Map<number, Promise<unknown>>();
+
+  constructor(
+    private readonly committer: Committer,
+    private readonly registry: EngineRegistry,
+    private readonly loader: WorkLoader,
+    private readonly effects: Effects,
+  ) {
+    effects.attach((processId, input) => this.handle(processId, input));
+  }
+
+  /** Processes this engine works on right now. */
+  get busy(): number {
+    return this.turns.size;
+  }
+
+  /**
+   * Works one input into a live process.
+   * @param token when given, the input came from outside and must name the process's secret
+   * @returns false when nothing followed: a late or repeated input
+   * @throws DroverError the refusal of an operator's act
+   */
+  handle(processId: number, input: Input, token: string | null = null, known: WorkRow | null = null): Promise<boolean> {
+    const turn = (this.turns.get(processId) ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => this.work(processId, input, token, known));
+    const settled = turn
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.turns.get(processId) === settled) this.turns.delete(processId);
+      });
+    this.turns.set(processId, settled);
+    return turn;
+  }
+
+  /** Remembers and carries out what a commit that started a process left to do. */
+  async started(
+    decision: StartDecision,
+    applied: Applied,
+    before: WorkRow | null,
+    around: Surroundings,
+  ): Promise<void> {
+    const process = processAfter(before?.process ?? null, decision.transition, applied);
+    await this.carryOut(decision.effects, process, applied.resource!, before, around);
+  }
+
+  /** A start whose first commit went unanswered may have happened without its event: asks for the event again. */
+  async resume(processId: number): Promise<void> {
+    const { live } = await this.loader.load(processId);
+    if (live === null) return;
+    const around = await this.registry.aroundProcess(live.process);
+    this.keep(live);
+    const { status } = live.process;
+    if (status === 'dispatched') await this.effects.run([{ kind: 'dispatch' }], live, around, null);
+    if (status === 'running') await this.effects.run([{ kind: 'run' }], live, around, null);
+    if (status === 'ready') await this.effects.run([{ kind: 'advance' }], live, around, null);
+  }
+
+  private async work(processId: number, input: Input, token: string | null, known: WorkRow | null): Promise<boolean> {
+    const cached = known ?? this.cache.get(processId) ?? null;
+    if (cached !== null) {
+      const result = await this.attempt(cached, input, token);
+      if (result !== 'ignored' || known !== null) return result === 'done';
+    }
+    // Nothing cached, or the cached row was behind: another engine may have moved the process on.
+    this.cache.delete(processId);
+    const { live, successor } = await this.loader.load(processId);
+    if (live !== null) return (await this.attempt(live, input, token)) === 'done';
+    return successor !== null && this.passOn(successor, processId, input, token);
+  }
+
+  /** An answer of a process that pre-emption ended goes to the process that waits for it. */
+  private async passOn(successor: WorkRow, processId: number, input: Input, token: string | null): Promise<boolean> {
+    if (input.kind !== 'reply' || input.reply.kind === 'progress' || input.reply.kind === 'rejected') return false;
+    const { predecessor } = unpackProgress(successor.process.progress);
+    if (predecessor?.dispatch !== input.dispatch || (token !== null && predecessor.token !== token)) return false;
+    const data = input.reply.kind === 'failed' ? {} : input.reply.data;
+    return this.handle(successor.process.id, { kind: 'predecessorAnswered', predecessorId: processId, data });
+  }
+
+  private async attempt(work: WorkRow, input: Input, token: string | null): Promise<'done' | 'ignored'> {
+    if (token !== null && token !== work.process.token) return 'ignored';
+    let { process, resource } = work;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const around = await this.registry.aroundProcess(process);
+      const decision = decide(process, resource, around, input);
+      if (decision.kind === 'ignore') return 'ignored';
+      if (decision.kind === 'refuse') throw decision.error;
+      const { outcome, repeated } = await this.committer.commit(decision.transition);
+      switch (outcome.outcome) {
+        case 'applied':
+          await this.applied(decision.transition, decision.effects, { process, resource }, outcome, around);
+          return 'done';
+        case 'conflict':
+          if (repeated && wasOurs(decision.transition, process, outcome.process)) {
+            await this.settled(decision.effects, { process, resource }, outcome, around);
+            return 'done';
+          }
+          if (outcome.resource === null || outcome.process?.id !== process.id) return this.gone(process.id);
+          ({ process, resource } = { process: outcome.process, resource: outcome.resource });
+          break;
+        case 'staleRegistry':
+          await this.registry.mirror.refresh();
+          break;
+        default:
+          throw new DroverError('Internal', `the store answered ${outcome.outcome} to a step of process ${process.id}`);
+      }
+    }
+    throw new DroverError('ResourceBusy', `resource ${resource.id} changed ${MAX_TRIES} times during one decision`);
+  }
+
+  private gone(processId: number): 'ignored' {
+    this.cache.delete(processId);
+    return 'ignored';
+  }
+
+  private async applied(
+    transition: CommitTransition,
+    effects: Effect[],
+    before: WorkRow,
+    outcome: Applied,
+    around: Surroundings,
+  ): Promise<void> {
+    const process = processAfter(before.process, transition, outcome);
+    const resource = resourceAfter(before.resource, transition, outcome);
+    await this.carryOut(effects, process, resource, before, around);
+  }
+
+  /** Our commit had been applied and only its answer was lost: the effects are still to be carried out. */
+  private async settled(
+    effects: Effect[],
+    before: WorkRow,
+    present: { resource: ResourceRow | null; process: ProcessRow | null },
+    around: Surroundings,
+  ): Promise<void> {
+    await this.carryOut(effects, present.process, present.resource ?? before.resource, before, around);
+  }
+
+  private async carryOut(
+    effects: Effect[],
+    process: ProcessRow | null,
+    resource: ResourceRow,
+    before: WorkRow | null,
+    around: Surroundings,
+  ): Promise<void> {
+    if (before !== null && before.process.id !== process?.id) this.cache.delete(before.process.id);
+    const after = process === null ? null : { process, resource };
+    if (after !== null) this.keep(after);
+    else if (before === null) return;
+    await this.effects.run(effects, after ?? { process: before!.process, resource }, around, before?.process ?? null);
+  }
+
+  private keep(work: WorkRow): void {
+    if (this.cache.size >= MAX_CACHED) this.cache.delete(this.cache.keys().next().value!);
+    this.cache.set(work.process.id, work);
+  }
+}
+
+/** Does the present row show that a transition whose answer was lost had been applied? */
+function wasOurs(transition: CommitTransition, before: ProcessRow, present: ProcessRow | null): boolean {
+  if (transition.start !== null)
+    return present !== null && present.id !== before.id && present.token === transition.start.token;
+  if (transition.update === null) return present === null || present.id !== before.id;
+  return (
+    present !== null &&
+    present.id === before.id &&
+    present.version === before.version + 1 &&
+    present.dispatch === transition.update.dispatch &&
+    present.status === transition.update.status &&
+    canonicalJson(present.progress) === canonicalJson(transition.update.progress)
+  );
+}

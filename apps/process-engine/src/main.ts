@@ -1,0 +1,46 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { connectNats, ContractServer, MessageBus } from '@drover/messaging';
+import { createLogger, NestLogger, startAdminServer } from '@drover/telemetry';
+import { AppModule } from './app.module.js';
+import { InProcessHandlers } from './in-process/in-process-handlers.js';
+import { EngineRegistry } from './registry/engine-registry.js';
+import { ReplySlots } from './replies/reply-slots.js';
+import { registerMetrics } from './metrics.js';
+import { loadSettings } from './settings.js';
+
+const settings = loadSettings();
+const logger = createLogger('process-engine', { level: settings.logLevel });
+const inProcess = await InProcessHandlers.load(settings.handlerModules);
+const connection = await connectNats(settings.natsUrl, 'process-engine');
+const bus = new MessageBus(connection);
+const server = new ContractServer(bus, {
+  onInternalError: (err, subject) => logger.error({ err, subject }, 'a request failed unexpectedly'),
+});
+
+const app = await NestFactory.createMicroservice(AppModule.with(bus, logger, inProcess), {
+  strategy: server,
+  logger: new NestLogger(logger),
+});
+registerMetrics(app, bus);
+const admin = await startAdminServer({
+  port: settings.adminPort,
+  host: settings.adminHost,
+  ready: async () => ({
+    nats: !connection.isClosed(),
+    registry: app.get(EngineRegistry).mirror.snapshot.revision > 0,
+    replySlot: app.get(ReplySlots).ready,
+  }),
+});
+await app.listen();
+logger.info({ adminPort: admin.port }, 'process engine is up');
+
+// Nest stops the providers first; the connection they talk through goes last.
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.once(signal, () => {
+    void app
+      .close()
+      .then(() => admin.close())
+      .then(() => connection.drain())
+      .finally(() => process.exit(0));
+  });

@@ -1,0 +1,214 @@
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import { parseReplySubject, SUBJECTS, wakeSlot } from '@drover/contracts';
+import { monotonicMillis, sleep } from '@drover/kernel';
+import { MessageBus } from '@drover/messaging';
+import { type HandlerReply, parseReply } from '@drover/process-model';
+import type { Msg, Subscription } from 'nats';
+import { Lifecycle } from '../lifecycle/lifecycle.js';
+import { Log } from '../log.js';
+import { ReplySlots, type SlotListener } from './reply-slots.js';
+import { ReplyStream } from './reply-stream.js';
+
+/** The stream and the consumers are looked at this often, whatever the connection says. */
+const VERIFY_MILLIS = 5_000;
+/** Longest wait for what a dead engine had taken and not acknowledged: its acknowledgement time. */
+const DRAIN_MILLIS = 6_000;
+/** Progress of one process is written at most this often. */
+const PROGRESS_MILLIS = 1_000;
+
+interface Reader {
+  epoch: number;
+  messages: ConsumerMessages | null;
+  /** hears "no responders" for events this connection published */
+  unheard: Subscription;
+}
+
+/**
+ * Reads the replies of the slots this engine holds: out of the durable stream, acknowledged after the commit they led to. When a
+ * slot is taken over, or the broker was away, unread answers are read first; then what is still open is sent again.
+ */
+@Injectable()
+export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicationShutdown {
+  /** what came on a reply subject and was no usable reply, or one to nothing: invariant 10 */
+  readonly counts = { ignored: 0, garbage: 0, rejected: 0 };
+  private readonly readers = new Map<number, Reader>();
+  private readonly folded = new Map<number, { reply: HandlerReply; dispatch: number } | null>();
+  private stream: ReplyStream | null = null;
+  private readonly stopped = new AbortController();
+  /** all work on streams and readers goes through here, one after the other */
+  private order: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly bus: MessageBus,
+    slots: ReplySlots,
+    private readonly lifecycle: Lifecycle,
+    private readonly log: Log,
+  ) {
+    slots.listen(this);
+  }
+
+  onApplicationBootstrap(): void {
+    void this.verify();
+    void this.watchConnection();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.stopped.abort();
+    for (const slot of this.readers.keys()) this.close(slot);
+    await this.order;
+  }
+
+  gained(slot: number, epoch: number, lapsed: boolean): void {
+    const unheard = this.bus.connection.subscribe(`${SUBJECTS.replySlot(slot)}.>`, {
+      callback: (_error, message) => this.noResponders(message),
+    });
+    this.readers.set(slot, { epoch, messages: null, unheard });
+    this.inOrder(async () => {
+      await this.open(slot);
+      if (lapsed) await this.recover(slot);
+    });
+  }
+
+  lost(slot: number): void {
+    this.close(slot);
+  }
+
+  /** Runs one piece of stream work after the others; a failure is repeated by {@link verify}. */
+  private inOrder(work: () => Promise<void>): void {
+    this.order = this.order.then(work).catch((err: unknown) => {
+      if (!this.stopped.signal.aborted) this.log.warn({ err }, 'the reply stream could not be set up; trying again');
+    });
+  }
+
+  private async open(slot: number): Promise<void> {
+    const reader = this.readers.get(slot);
+    if (reader === undefined) return;
+    this.stream ??= await ReplyStream.open(this.bus.connection);
+    const lost = await this.stream.ensureStream();
+    const fresh = await this.stream.ensureConsumer(slot);
+    if (reader.messages === null || lost || fresh) {
+      reader.messages?.stop();
+      reader.messages = await this.stream.consume(slot, (message) => this.received(message));
+    }
+    if (lost) {
+      this.log.warn({ slot }, 'the reply stream was made anew: everything that is out is sent again');
+      await this.wakeAll();
+    }
+  }
+
+  /** Reads what is unread, then has everything that is still out sent again, with the same ids. */
+  private async recover(slot: number): Promise<void> {
+    const until = monotonicMillis() + DRAIN_MILLIS;
+    while (monotonicMillis() < until && !this.stopped.signal.aborted) {
+      if ((await this.stream!.unread(slot)) === 0) break;
+      await sleep(50, this.stopped.signal);
+    }
+    const epoch = this.readers.get(slot)?.epoch;
+    if (epoch === undefined) return;
+    const { woken } = await this.bus.requestUntilAnswered(wakeSlot, { slot, epoch }, this.stopped.signal);
+    if (woken > 0) this.log.info({ slot, woken }, 'processes of a reply slot were woken');
+  }
+
+  private async wakeAll(): Promise<void> {
+    for (const [slot, { epoch }] of this.readers)
+      await this.bus.requestUntilAnswered(wakeSlot, { slot, epoch }, this.stopped.signal);
+  }
+
+  private close(slot: number): void {
+    const reader = this.readers.get(slot);
+    if (reader === undefined) return;
+    this.readers.delete(slot);
+    reader.messages?.stop();
+    reader.unheard.unsubscribe();
+  }
+
+  private async verify(): Promise<void> {
+    while (!this.stopped.signal.aborted) {
+      await sleep(VERIFY_MILLIS, this.stopped.signal);
+      for (const slot of this.readers.keys()) this.inOrder(() => this.open(slot));
+    }
+  }
+
+  /** A broker that was away has lost what was published meanwhile, events and plain replies alike. */
+  private async watchConnection(): Promise<void> {
+    for await (const status of this.bus.connection.status()) {
+      if (status.type !== 'reconnect') continue;
+      this.inOrder(async () => {
+        for (const [slot, reader] of this.readers) {
+          reader.messages?.stop();
+          reader.messages = null;
+          await this.open(slot);
+          await this.recover(slot);
+        }
+      });
+    }
+  }
+
+  /** The broker's word that nobody listens: an empty message with status 503 on the reply subject of what we published. */
+  private noResponders(message: Msg): void {
+    if (message.data.length > 0 || message.headers?.code !== 503) return;
+    const address = parseReplySubject(message.subject);
+    if (address === null) return;
+    void this.lifecycle
+      .handle(address.process, { kind: 'noResponders', dispatch: address.dispatch }, address.token)
+      .catch((err: unknown) => this.log.error({ err, process: address.process }, 'an absent handler was not recorded'));
+  }
+
+  private received(message: JsMsg): void {
+    const address = parseReplySubject(message.subject);
+    if (address === null) {
+      this.counts.garbage++;
+      message.ack();
+      return;
+    }
+    const reply = parseReply(message.string(), serviceError(message));
+    if (reply.kind === 'rejected') this.counts.rejected++;
+    if (reply.kind === 'progress' && this.fold(address.process, address.token, address.dispatch, reply)) {
+      message.ack();
+      return;
+    }
+    this.deliver(address, reply)
+      // Not acknowledged after a failure: the stream delivers it again.
+      .then(() => message.ack())
+      .catch((err: unknown) => this.log.error({ err, subject: message.subject }, 'a reply could not be worked in'));
+  }
+
+  private async deliver(
+    address: { process: number; dispatch: number; token: string },
+    reply: HandlerReply,
+  ): Promise<void> {
+    const input = { kind: 'reply', dispatch: address.dispatch, reply } as const;
+    const worked = await this.lifecycle.handle(address.process, input, address.token);
+    if (!worked) this.counts.ignored++;
+  }
+
+  /**
+   * Folds progress to one write a second per process: the first goes through, later ones wait for the second to pass and only the
+   * last of them is written. Progress that is lost with this engine costs nothing.
+   * @returns true when it was kept for later
+   */
+  private fold(process: number, token: string, dispatch: number, reply: HandlerReply): boolean {
+    if (this.folded.has(process)) {
+      this.folded.set(process, { reply, dispatch });
+      return true;
+    }
+    this.folded.set(process, null);
+    setTimeout(() => {
+      const last = this.folded.get(process) ?? null;
+      this.folded.delete(process);
+      if (last === null || this.stopped.signal.aborted) return;
+      this.deliver({ process, dispatch: last.dispatch, token }, last.reply).catch((err: unknown) =>
+        this.log.warn({ err, process }, 'progress was not written'),
+      );
+    }, PROGRESS_MILLIS);
+    return false;
+  }
+}
+
+/** How a NATS micro service says that it failed. */
+function serviceError(message: JsMsg): { message: string; code: string } | null {
+  const text = message.headers?.get('Nats-Service-Error') ?? '';
+  const code = message.headers?.get('Nats-Service-Error-Code') ?? '';
+  return text === '' && code === '' ? null : { message: text || `service error ${code}`, code };
+}
