@@ -26,8 +26,8 @@ export const claimDueWork = defineRequest<
 >({ subject: 'drover.store.work.claim', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
 
 /**
- * Leases reply slots for `engine`: renews those it holds with the epochs it names, and takes `want` more (free or lapsed).
- * An answer without a slot means that it is lost. `lapsed` tells that another engine held it before: drain its consumer, then wake.
+ * Leases reply slots for `engine`: renews those it holds with the epochs it names, takes `want` more (free, or lapsed) and, with
+ * `takeLapsed`, every other one whose engine let it lapse. An answer without a slot means that it is lost. `lapsed` tells that another engine held it before: drain its consumer, then wake.
  */
 export const leaseSlots = defineRequest<
   { engine: string; held: { slot: number; epoch: number }[]; want: number; takeLapsed: boolean; release: number[] },
