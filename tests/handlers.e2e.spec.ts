@@ -58,11 +58,11 @@ describe('the example handlers, each a program of its own', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it.each(['demo', 'py-demo', 'micro-demo', 'go-demo'])(
+  it.for(['demo', 'py-demo', 'micro-demo', 'go-demo'])(
     '%s starts the container of an instance once, and stops it',
-    async (name) => {
+    async (name, { skip }) => {
       const handler = handlers.get(name);
-      if (handler === undefined) return expect(leftOut.has(name)).toBe(true);
+      if (handler === undefined) return skip(leftOut.get(name));
       const startsBefore = await starts(handler);
 
       const { id } = await call('POST', '/v1/instances', { name: name, imageUuid: 'docker:nginx' });
