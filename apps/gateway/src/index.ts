@@ -1,1 +1,1 @@
-export {};
+export { startGateway, type Gateway, type GatewayOptions } from './gateway.js';

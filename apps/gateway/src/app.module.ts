@@ -1,0 +1,84 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { MessageBus } from '@drover/messaging';
+import type { Logger } from '@drover/telemetry';
+import { Backend } from './backend/backend.js';
+import { DefinitionsController } from './definitions/definitions.controller.js';
+import { Definitions } from './definitions/definitions.js';
+import { ErrorFilter } from './errors/error-filter.js';
+import { ApiRootController } from './front-page/api-root.controller.js';
+import { ApiRoot } from './front-page/api-root.js';
+import { FrontPageController } from './front-page/front-page.controller.js';
+import { FrontPage } from './front-page/front-page.js';
+import { HealthController } from './health/health.controller.js';
+import { GatewayMetrics } from './health/metrics.js';
+import { Readiness } from './health/readiness.js';
+import { HandlersOf } from './introspection/handlers-of.js';
+import {
+  ProcessDefinitionsController,
+  ResourceDefinitionsController,
+} from './introspection/introspection.controller.js';
+import { Introspection } from './introspection/introspection.js';
+import { Log } from './log.js';
+import { Graphviz } from './pictures/graphviz.js';
+import { Pictures } from './pictures/pictures.js';
+import { ProcessInstances } from './processes/process-instances.service.js';
+import { ProcessExecutionsController, ProcessInstancesController } from './processes/processes.controller.js';
+import { Registry } from './registry/registry.js';
+import { ResourceCommands } from './resources/resource-commands.js';
+import { ResourceLists } from './resources/resource-lists.js';
+import { ResourcePaths } from './resources/resource-path.js';
+import { ResourceReads } from './resources/resource-reads.js';
+import { ResourcesController } from './resources/resources.controller.js';
+import { GATEWAY_ID } from './settings.js';
+import { Completions } from './waiting/completions.js';
+
+/** What the module cannot make itself. */
+export interface GatewayParts {
+  bus: MessageBus;
+  logger: Logger;
+  gatewayId: string;
+}
+
+@Module({})
+export class GatewayModule {
+  static with({ bus, logger, gatewayId }: GatewayParts): DynamicModule {
+    return {
+      module: GatewayModule,
+      controllers: [
+        HealthController,
+        FrontPageController,
+        ApiRootController,
+        DefinitionsController,
+        ProcessDefinitionsController,
+        ResourceDefinitionsController,
+        ProcessInstancesController,
+        ProcessExecutionsController,
+        ResourcesController,
+      ],
+      providers: [
+        { provide: MessageBus, useValue: bus },
+        { provide: Log, useValue: logger },
+        { provide: GATEWAY_ID, useValue: gatewayId },
+        { provide: APP_FILTER, useClass: ErrorFilter },
+        Backend,
+        Registry,
+        Completions,
+        GatewayMetrics,
+        Readiness,
+        ResourcePaths,
+        ResourceLists,
+        ResourceReads,
+        ResourceCommands,
+        ProcessInstances,
+        HandlersOf,
+        Introspection,
+        Graphviz,
+        Pictures,
+        Definitions,
+        ApiRoot,
+        FrontPage,
+      ],
+    };
+  }
+}

@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import type { RequestContract } from '@drover/contracts';
+import { callBackoffMillis, DroverError, monotonicMillis, sleep } from '@drover/kernel';
+import { MessageBus } from '@drover/messaging';
+import { deadline } from './deadline.js';
+
+/** One try. The second one reaches another replica when the first was asked of one that died. */
+const TRY_MILLIS = 1_000;
+/** No try is worth starting with less. */
+const LEAST_MILLIS = 100;
+
+/** Calls to the engine and the store, within the deadline of the request that makes them. */
+@Injectable()
+export class Backend {
+  constructor(private readonly bus: MessageBus) {}
+
+  /**
+   * A call that may be made twice: a read, or a command with an id. Repeated within the deadline while nobody answers.
+   * @throws DroverError as answered; Unavailable (503) when the deadline has passed: the outcome is then unknown
+   */
+  async call<Request, Reply>(contract: RequestContract<Request, Reply>, request: Request): Promise<Reply> {
+    const end = deadline();
+    for (let failures = 0; ; failures++) {
+      const left = end - monotonicMillis();
+      try {
+        return await this.bus.request(contract, request, Math.max(1, Math.min(TRY_MILLIS, left)));
+      } catch (error) {
+        if (!isRetryable(error)) throw error;
+        const pause = callBackoffMillis(failures, Math.random(), 250);
+        if (end - monotonicMillis() - pause < LEAST_MILLIS) throw unanswered(contract.queue, error);
+        await sleep(pause);
+      }
+    }
+  }
+
+  /** A call whose repeat would be another one: made once. */
+  async callOnce<Request, Reply>(contract: RequestContract<Request, Reply>, request: Request): Promise<Reply> {
+    try {
+      return await this.bus.request(contract, request, Math.max(1, deadline() - monotonicMillis()));
+    } catch (error) {
+      throw isRetryable(error) ? unanswered(contract.queue, error) : error;
+    }
+  }
+}
+
+function isRetryable(error: unknown): error is DroverError {
+  return error instanceof DroverError && ['Unavailable', 'Overloaded', 'StaleRegistry'].includes(error.code);
+}
+
+/** The same error in words for people outside: subjects are nobody's business there. */
+export function unanswered(service: string, error?: unknown): DroverError {
+  return error instanceof DroverError && error.code === 'Overloaded'
+    ? error
+    : new DroverError('Unavailable', `The ${service} does not answer; try again`, { cause: error });
+}

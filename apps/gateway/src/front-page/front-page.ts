@@ -1,0 +1,94 @@
+import { Injectable } from '@nestjs/common';
+import { readSummary } from '@drover/contracts';
+import type { TypeDefinition } from '@drover/process-model';
+import { Backend } from '../backend/backend.js';
+import { Log } from '../log.js';
+import { escapeHtml, page } from '../pictures/html.js';
+import { Pictures } from '../pictures/pictures.js';
+import { Registry } from '../registry/registry.js';
+import { collectionUrl } from '../resources/resource-json.js';
+
+type Summary = {
+  resources: { type: string; state: string; count: number }[];
+  live: { status: string; count: number }[];
+};
+
+/** `GET /`: for people. Whatever cannot be read is left out, never an error page. */
+@Injectable()
+export class FrontPage {
+  constructor(
+    private readonly registry: Registry,
+    private readonly backend: Backend,
+    private readonly pictures: Pictures,
+    private readonly log: Log,
+  ) {}
+
+  async html(base: string): Promise<string> {
+    const types = (await this.orNull(this.registry.snapshot()))?.types.all() ?? [];
+    const shown = types.find(({ name }) => name === 'instance') ?? types.find(({ system }) => !system);
+    const [summary, svg] = await Promise.all([
+      this.orNull(this.backend.call(readSummary, {})),
+      shown === undefined ? null : this.orNull(this.pictures.svgOfType(shown.name, base)),
+    ]);
+    return page(
+      'Drover',
+      [heading(summary), picture(shown, svg), running(summary, types, base), nextSteps(shown, base)].join('\n'),
+    );
+  }
+
+  private async orNull<T>(promise: Promise<T>): Promise<T | null> {
+    try {
+      return await promise;
+    } catch (error) {
+      this.log.warn({ err: error }, 'a part of the front page cannot be shown');
+      return null;
+    }
+  }
+}
+
+function heading(summary: Summary | null): string {
+  const live = summary?.live.reduce((sum, { count }) => sum + count, 0);
+  const state =
+    summary === null ? 'The services behind the gateway do not answer right now.' : `${live} processes are running.`;
+  return `<h1>Drover</h1><p class="soft">Resource lifecycle orchestrator. ${state}</p>`;
+}
+
+function picture(type: TypeDefinition | undefined, svg: string | null): string {
+  if (type === undefined || svg === null) return '';
+  const name = escapeHtml(type.name);
+  return `<section><h2>The machine of <code>${name}</code></h2>
+<p class="soft">Dotted: a process begins. Coloured: it ends, with the handlers that do the work. Each arrow leads to its definition.</p>${svg}
+<p><a href="/v1/resourcedefinitions/1rd!${name}/resourcedot?format=html">On a page of its own</a></p></section>`;
+}
+
+function running(summary: Summary | null, types: TypeDefinition[], base: string): string {
+  if (summary === null) return '';
+  const rows = summary.resources.map(({ type, state, count }) => {
+    const definition = types.find(({ name }) => name === type);
+    const url =
+      definition === undefined ? null : `${collectionUrl(base, definition)}?state=${encodeURIComponent(state)}`;
+    const label = url === null ? escapeHtml(type) : `<a href="${escapeHtml(url)}">${escapeHtml(type)}</a>`;
+    return `<tr><td>${label}</td><td>${escapeHtml(state)}</td><td class="number">${count}</td></tr>`;
+  });
+  const live = summary.live.map(({ status, count }) => `${count} ${escapeHtml(status)}`).join(', ') || 'none';
+  return `<section><h2>What runs</h2><p>Live processes: ${live}. <a href="/v1/processinstances">All processes</a></p>
+<table><thead><tr><th scope="col">Type</th><th scope="col">State</th><th scope="col" class="number">Resources</th></tr></thead>
+<tbody>${rows.join('') || '<tr><td colspan="3" class="soft">Nothing yet.</td></tr>'}</tbody></table></section>`;
+}
+
+function nextSteps(type: TypeDefinition | undefined, base: string): string {
+  const plural = (type?.plural ?? 'instances').toLowerCase();
+  const url = `${escapeHtml(base)}/${escapeHtml(plural)}`;
+  return `<section><h2>The API</h2><ul>
+<li><a href="/v1">API root</a>, with a link to every collection</li>
+<li><a href="/v1/resourcedefinitions">Resource types</a> and <a href="/v1/processdefinitions">their processes</a></li>
+<li><a href="/v1/definitions">Definitions</a>: declare a type with one POST</li>
+<li><a href="/v1/processinstances">Processes</a>, live and finished, with every attempt</li>
+<li><a href="/v1/externalhandlers">External handlers</a>, in any language over NATS</li></ul></section>
+<section><h2>Next steps</h2>
+<p>Create a resource and wait for its process to end:</p>
+<pre><code>curl -s -X POST ${url} -H 'Content-Type: application/json' -H 'Prefer: wait=30' -d '{"name":"first"}'</code></pre>
+<p>Declare a type of your own; its default processes come with it:</p>
+<pre><code>curl -s -X POST ${escapeHtml(base)}/definitions -H 'Content-Type: application/yaml' --data-binary $'apiVersion: drover/v1\\nkind: ResourceType\\nname: widget\\n'</code></pre>
+<p>The documentation is in the folder <code>docs/</code> of the repository: start with <code>docs/architecture/life-of-a-request.md</code>; the HTTP reference is <code>docs/reference/http.md</code>.</p></section>`;
+}

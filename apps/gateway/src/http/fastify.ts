@@ -1,0 +1,38 @@
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { DroverError, MAX_BODY_BYTES } from '@drover/kernel';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
+import { answerOf } from '../errors/error-body.js';
+
+/** Longest time a client may take to send its request, milliseconds. */
+const REQUEST_MILLIS = 30_000;
+
+/** Fastify with the API's rules on paths and sizes, and its one error shape also for requests that reach no route. */
+export function fastifyAdapter(): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_MILLIS,
+    // An open stream or an idle keep-alive connection must not delay the shutdown.
+    forceCloseConnections: true,
+    routerOptions: {
+      caseSensitive: false,
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      maxParamLength: 500,
+    },
+    frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) => {
+      const { json } = answerOf(new DroverError('InvalidBodyContent', 'The URL is not valid'));
+      void reply.code(json.status).type('application/json; charset=utf-8').send(JSON.stringify(json));
+    },
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket as Socket),
+  });
+}
+
+/** What is not even HTTP gets an error of the usual shape, written by hand. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const { json } = answerOf(new DroverError('InvalidBodyContent', 'The request is not valid HTTP'));
+  const body = JSON.stringify(json);
+  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
+  socket.end(`${head}\r\n\r\n${body}`);
+}

@@ -1,0 +1,34 @@
+import 'reflect-metadata';
+import { ConfigError, loadGatewayConfig } from '@drover/config';
+import { createLogger } from '@drover/telemetry';
+import { startGateway } from './gateway.js';
+
+/** A shutdown that hangs is ended after this, milliseconds. */
+const SHUTDOWN_MILLIS = 10_000;
+
+async function main(): Promise<void> {
+  const config = loadGatewayConfig();
+  const logger = createLogger('gateway', { level: config.logLevel });
+  const gateway = await startGateway(config, logger);
+  logger.info({ url: gateway.url, adminUrl: gateway.adminUrl }, 'the gateway answers');
+  if (config.httpHost !== '127.0.0.1')
+    logger.warn('there is no authentication yet: whoever reaches the port may do everything');
+  const stop = (signal: string): void => {
+    logger.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), SHUTDOWN_MILLIS).unref();
+    gateway.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'the shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof ConfigError ? error.message : error);
+  process.exit(1);
+});

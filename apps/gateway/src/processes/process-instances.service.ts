@@ -1,0 +1,153 @@
+import { Injectable } from '@nestjs/common';
+import { type Filter, listProcesses, operateProcess, type OperatorAction, type ProcessView } from '@drover/contracts';
+import { DroverError, type JsonObject, parseId } from '@drover/kernel';
+import { executionsOf } from '@drover/process-model';
+import { Backend } from '../backend/backend.js';
+import { collection, markerOf, numberOfMarker } from '../http/collection.js';
+import type { CommandOptions } from '../http/command-headers.js';
+import { echoFilters, type FilterKind, parseFilters } from '../http/filters.js';
+import type { ListQuery } from '../http/list-query.js';
+import { Registry } from '../registry/registry.js';
+import { executionJson, executionNumbers, noProcess, processJson, processNumber } from './process-json.js';
+
+const FIELDS = new Map<string, FilterKind>([
+  ['name', 'text'],
+  ['processName', 'text'],
+  ['resourceType', 'text'],
+  ['resourceId', 'text'],
+  ['exitReason', 'text'],
+]);
+
+/** Process instances, live and finished, newest first. */
+@Injectable()
+export class ProcessInstances {
+  constructor(
+    private readonly registry: Registry,
+    private readonly backend: Backend,
+  ) {}
+
+  /** @param resourceId only those of this resource */
+  async list(query: ListQuery, base: string, self: string, resourceId: number | null = null): Promise<JsonObject> {
+    const filters = parseFilters(query.filters, FIELDS).map(renamed);
+    const { views, more } = await this.read(query, filters, resourceId);
+    const snapshot = await this.registry.snapshot();
+    return collection(
+      {
+        data: views.map((view) => processJson(view, snapshot, base)),
+        nextMarker: more ? markerOf(views.at(-1)!.id) : null,
+      },
+      {
+        resourceType: 'processInstance',
+        self,
+        limit: query.page.limit,
+        filters: echoFilters(filters),
+        sort: { name: 'id', order: 'desc' },
+      },
+    );
+  }
+
+  async one(id: string, base: string): Promise<JsonObject> {
+    return processJson(await this.view(id), await this.registry.snapshot(), base);
+  }
+
+  /** An operator's act; shows the process as it is afterwards. */
+  async operate(
+    id: string,
+    action: OperatorAction,
+    state: string | null,
+    options: CommandOptions,
+    base: string,
+  ): Promise<JsonObject> {
+    const { commandId, commandHash } = options;
+    const processId = processNumber(id);
+    await this.backend.call(operateProcess, {
+      commandId,
+      commandHash,
+      notify: null,
+      processId,
+      action,
+      state,
+      operator: null,
+    });
+    return this.one(id, base);
+  }
+
+  /** Attempts of one process, or of the newest ones. */
+  async executions(processId: string | null, query: ListQuery, base: string, self: string): Promise<JsonObject> {
+    const { views, more } =
+      processId === null ? await this.read(query, [], null) : { views: [await this.view(processId)], more: false };
+    return collection(
+      {
+        data: views.flatMap(executionsOf).map((execution) => executionJson(execution, base)),
+        nextMarker: more ? markerOf(views.at(-1)!.id) : null,
+      },
+      { resourceType: 'processExecution', self, limit: query.page.limit },
+    );
+  }
+
+  async execution(id: string, base: string): Promise<JsonObject> {
+    const { process, execution } = executionNumbers(id);
+    const found = executionsOf(await this.byNumber(process, id)).find(
+      ({ executionCount }) => executionCount === execution,
+    );
+    if (found === undefined)
+      throw new DroverError('NotFound', `There is no processExecution with the id "${id.slice(0, 100)}"`);
+    return executionJson(found, base);
+  }
+
+  private view(id: string): Promise<ProcessView> {
+    return this.byNumber(processNumber(id), id);
+  }
+
+  private async byNumber(number: number, id: string): Promise<ProcessView> {
+    const { processes } = await this.backend.call(listProcesses, {
+      ids: [number],
+      resourceId: null,
+      filters: [],
+      limit: 1,
+      beforeId: null,
+    });
+    if (processes[0] === undefined) throw noProcess(id);
+    return processes[0];
+  }
+
+  private async read(
+    query: ListQuery,
+    filters: Filter[],
+    resourceId: number | null,
+  ): Promise<{ views: ProcessView[]; more: boolean }> {
+    const views: ProcessView[] = [];
+    let beforeId = numberOfMarker(query.page.marker);
+    const wanted = filters.find(({ field }) => field === 'resourceId');
+    const ofResource = resourceId ?? resourceNumber(wanted);
+    const others = filters.filter((filter) => filter !== wanted);
+    for (;;) {
+      const limit = query.page.limit - views.length;
+      const answer = await this.backend.call(listProcesses, {
+        ids: null,
+        resourceId: ofResource,
+        filters: others,
+        limit,
+        beforeId,
+      });
+      views.push(...answer.processes);
+      if (!answer.more || views.length >= query.page.limit || answer.processes.length === 0)
+        return { views, more: answer.more && views.length > 0 };
+      beforeId = views.at(-1)!.id;
+    }
+  }
+}
+
+/** The store knows a process's name as `name`. */
+function renamed(filter: Filter): Filter {
+  return filter.field === 'processName' ? { ...filter, field: 'name' } : filter;
+}
+
+/** `resourceId=1i5`: numbers are unique over all types, so the number is enough. */
+function resourceNumber(filter: Filter | undefined): number | null {
+  if (filter === undefined) return null;
+  const number = parseId(String(filter.value).toLowerCase())?.number;
+  if (number === undefined || filter.modifier !== 'eq')
+    throw new DroverError('InvalidFilter', 'resourceId takes one id, such as 1i5', { fieldName: 'resourceId' });
+  return number;
+}

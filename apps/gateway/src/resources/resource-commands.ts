@@ -1,0 +1,135 @@
+import { Injectable } from '@nestjs/common';
+import { type CommandReply, createResource, readResources, startProcess, updateResource } from '@drover/contracts';
+import { DroverError, type JsonObject } from '@drover/kernel';
+import type { TypeDefinition } from '@drover/process-model';
+import { Backend } from '../backend/backend.js';
+import { renewDeadline } from '../backend/deadline.js';
+import type { CommandOptions } from '../http/command-headers.js';
+import { Registry } from '../registry/registry.js';
+import { Completions } from '../waiting/completions.js';
+import { resourceJson } from './resource-json.js';
+import { type ResourceRef, ResourcePaths } from './resource-path.js';
+
+/** What a command needs besides its own fields. */
+interface Envelope {
+  commandId: string;
+  commandHash: string | null;
+  notify: string | null;
+}
+
+/** Writes: each is one command to the engine, repeated with the same id while nobody answers. */
+@Injectable()
+export class ResourceCommands {
+  constructor(
+    private readonly registry: Registry,
+    private readonly paths: ResourcePaths,
+    private readonly backend: Backend,
+    private readonly completions: Completions,
+  ) {}
+
+  /** `POST /v1/<plural>` */
+  async create(plural: string, body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
+    const type = await this.registry.typeOfPath(plural);
+    return this.createOf(type, body, options, base);
+  }
+
+  async createOf(type: TypeDefinition, body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
+    return this.run(type, options, base, (envelope) =>
+      this.backend.call(createResource, { ...envelope, type: type.name, body, accountId: null }),
+    );
+  }
+
+  /** `PUT /v1/<plural>/<id>` */
+  async update(
+    plural: string,
+    id: string,
+    body: JsonObject,
+    options: CommandOptions,
+    base: string,
+  ): Promise<JsonObject> {
+    const { type, number } = await this.paths.refOf(plural, id);
+    const { expectRevision } = options;
+    return this.run(type, options, base, (envelope) =>
+      this.backend.call(updateResource, { ...envelope, type: type.name, resourceId: number, body, expectRevision }),
+    );
+  }
+
+  /** `DELETE /v1/<plural>/<id>`: starts `<type>.remove` */
+  async remove(
+    plural: string,
+    id: string,
+    body: JsonObject,
+    options: CommandOptions,
+    base: string,
+  ): Promise<JsonObject> {
+    const ref = await this.paths.refOf(plural, id);
+    if (!Object.hasOwn(ref.type.processes, 'remove'))
+      throw new DroverError('MethodNotAllowed', `A ${ref.type.name} cannot be removed: the type has no process remove`);
+    return this.start(ref, 'remove', body, options, base);
+  }
+
+  /** `POST /v1/<plural>/<id>?action=<verb>`: starts `<type>.<verb>` with the body as process data */
+  async act(
+    plural: string,
+    id: string,
+    action: string,
+    data: JsonObject,
+    options: CommandOptions,
+    base: string,
+  ): Promise<JsonObject> {
+    const ref = await this.paths.refOf(plural, id);
+    const verb = action.toLowerCase();
+    const type = await this.registry.find(({ types }) => typeWith(types.byName(ref.type.name), verb));
+    if (type === undefined) throw noSuchAction(ref.type, action);
+    return this.start({ ...ref, type }, verb, data, options, base);
+  }
+
+  private async start(
+    ref: ResourceRef,
+    verb: string,
+    data: JsonObject,
+    options: CommandOptions,
+    base: string,
+  ): Promise<JsonObject> {
+    const process = ref.type.processes[verb]!.name;
+    return this.run(ref.type, options, base, (envelope) =>
+      this.backend.call(startProcess, { ...envelope, process, resourceId: ref.number, data }),
+    );
+  }
+
+  /** Sends the command and, when the client prefers, waits for the end of its process; then shows the resource as it is. */
+  private async run(
+    type: TypeDefinition,
+    options: CommandOptions,
+    base: string,
+    send: (envelope: Envelope) => Promise<CommandReply>,
+  ): Promise<JsonObject> {
+    const completion = options.waitMillis > 0 ? this.completions.listen() : null;
+    try {
+      const reply = await send({
+        commandId: options.commandId,
+        commandHash: options.commandHash,
+        notify: completion?.subject ?? null,
+      });
+      const view = { snapshot: await this.registry.snapshot(), type, base };
+      if (completion === null || reply.processId === null) return resourceJson(reply.resource, view, reply.processId);
+      await completion.ended(options.waitMillis);
+      renewDeadline();
+      const { resources } = await this.backend.call(readResources, { ids: [reply.resource.id] });
+      return resourceJson(resources[0] ?? reply.resource, view, reply.processId);
+    } finally {
+      completion?.close();
+    }
+  }
+}
+
+function typeWith(type: TypeDefinition | undefined, verb: string): TypeDefinition | undefined {
+  return type !== undefined && Object.hasOwn(type.processes, verb) ? type : undefined;
+}
+
+function noSuchAction(type: TypeDefinition, action: string): DroverError {
+  const verbs = Object.keys(type.processes).join(', ');
+  return new DroverError('InvalidAction', `A ${type.name} has no action "${action.slice(0, 100)}"; it has ${verbs}`, {
+    fieldName: 'action',
+  });
+}

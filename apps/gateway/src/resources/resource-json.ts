@@ -1,0 +1,62 @@
+import type { ResourceRow } from '@drover/contracts';
+import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
+import { externalResource, legalActions, type TypeDefinition } from '@drover/process-model';
+import type { RegistrySnapshot } from '@drover/registry';
+import { childrenOf } from '../registry/relations.js';
+
+/** What the JSON of one resource is made of. */
+export interface ResourceView {
+  snapshot: RegistrySnapshot;
+  type: TypeDefinition;
+  base: string;
+}
+
+/** A resource as HTTP answers it: its own JSON with links and the actions that are legal now. `processId`: what the request started. */
+export function resourceJson(row: ResourceRow, view: ResourceView, processId: number | null = null): JsonObject {
+  const { id, type, ...rest } = externalResource(row, view.type);
+  const self = resourceUrl(view.base, view.type, row.id);
+  return {
+    id: id!,
+    type: type!,
+    links: {
+      ...linksOf(row, view, self),
+      ...(processId === null ? {} : { processInstance: processUrl(view.base, processId) }),
+    },
+    actions: actionsOf(row, view.type, self),
+    ...rest,
+  };
+}
+
+export function collectionUrl(base: string, type: TypeDefinition): string {
+  return `${base}/${type.plural.toLowerCase()}`;
+}
+
+export function resourceUrl(base: string, type: TypeDefinition, number: number): string {
+  return `${collectionUrl(base, type)}/${formatId(type.idPrefix, number)}`;
+}
+
+export function processUrl(base: string, number: number): string {
+  return `${base}/processinstances/${formatId(PROCESS_INSTANCE_PREFIX, number)}`;
+}
+
+/** `hostId` is followed as `host`; a reference field of another name under its own. */
+export function linkOfReference(field: string): string {
+  return field.length > 2 && field.endsWith('Id') ? field.slice(0, -2) : field;
+}
+
+function actionsOf(row: ResourceRow, type: TypeDefinition, self: string): Record<string, string> {
+  const regions = Object.fromEntries(Object.entries(row.regions).map(([name, region]) => [name, region.state]));
+  return Object.fromEntries(legalActions(type, row.state, regions).map((verb) => [verb, `${self}?action=${verb}`]));
+}
+
+function linksOf(row: ResourceRow, { snapshot, type }: ResourceView, self: string): Record<string, string> {
+  const links: Record<string, string> = { self };
+  for (const [name, field] of Object.entries(type.fields)) {
+    if (field.type === 'reference' && typeof row.data[name] === 'string')
+      links[linkOfReference(name)] = `${self}/${linkOfReference(name).toLowerCase()}`;
+  }
+  for (const { link } of childrenOf(snapshot.types, type)) links[link] ??= `${self}/${link.toLowerCase()}`;
+  links['processInstances'] = `${self}/processinstances`;
+  links['transitions'] = `${self}/transitions`;
+  return links;
+}

@@ -1,0 +1,138 @@
+import { Injectable } from '@nestjs/common';
+import { type Filter, listResources, type ResourceRow } from '@drover/contracts';
+import type { JsonObject } from '@drover/kernel';
+import type { FieldDefinition, TypeDefinition } from '@drover/process-model';
+import type { RegistrySnapshot } from '@drover/registry';
+import { Backend } from '../backend/backend.js';
+import { collection, markerOf, numberOfMarker } from '../http/collection.js';
+import { echoFilters, type FilterKind, parseFilters } from '../http/filters.js';
+import type { ListQuery, PageQuery } from '../http/list-query.js';
+import { Registry } from '../registry/registry.js';
+import { collectionUrl, resourceJson } from './resource-json.js';
+
+/** One answer stops growing here, characters of JSON: 3,000 resources may be 256 KiB each. The rest is on the next page. */
+const MAX_ANSWER = 16 * 1024 * 1024;
+
+/** Collections of resources. */
+@Injectable()
+export class ResourceLists {
+  constructor(
+    private readonly registry: Registry,
+    private readonly backend: Backend,
+  ) {}
+
+  /** `GET /v1/<plural>` */
+  async list(plural: string, query: ListQuery, base: string, self: string): Promise<JsonObject> {
+    const type = await this.registry.typeOfPath(plural);
+    const filters = parseFilters(query.filters, filterFields(type));
+    return this.page(await this.registry.snapshot(), type, filters, query.page, base, self);
+  }
+
+  /** The resources of `child` whose reference field names `parentId`. */
+  async children(
+    child: TypeDefinition,
+    field: string,
+    parentId: string,
+    query: ListQuery,
+    base: string,
+    self: string,
+  ): Promise<JsonObject> {
+    const filters = [
+      ...parseFilters(query.filters, filterFields(child)),
+      { field, modifier: 'eq' as const, value: parentId },
+    ];
+    return this.page(await this.registry.snapshot(), child, filters, query.page, base, self);
+  }
+
+  private async page(
+    snapshot: RegistrySnapshot,
+    type: TypeDefinition,
+    filters: Filter[],
+    page: PageQuery,
+    base: string,
+    self: string,
+  ): Promise<JsonObject> {
+    const { rows, more } = await this.read(type, filters, page);
+    const url = collectionUrl(base, type);
+    return collection(
+      {
+        data: rows.map((row) => resourceJson(row, { snapshot, type, base })),
+        nextMarker: more ? markerOf(rows.at(-1)!.id) : null,
+      },
+      {
+        resourceType: type.name,
+        self,
+        limit: page.limit,
+        filters: echoFilters(filters),
+        sort: { name: page.sort ?? 'id', order: page.order ?? 'asc' },
+        createTypes: { [type.name]: url },
+      },
+    );
+  }
+
+  /** The store answers in pages that fit a message; asks on until the limit is filled. */
+  private async read(
+    type: TypeDefinition,
+    filters: Filter[],
+    page: PageQuery,
+  ): Promise<{ rows: ResourceRow[]; more: boolean }> {
+    const rows: ResourceRow[] = [];
+    let afterId = numberOfMarker(page.marker);
+    let size = 0;
+    for (;;) {
+      const answer = await this.backend.call(listResources, {
+        type: type.name,
+        filters,
+        limit: page.limit - rows.length,
+        afterId,
+        descending: page.order === 'desc',
+        includeRemoved: asksForRemoved(filters),
+      });
+      rows.push(...answer.resources);
+      size += JSON.stringify(answer.resources).length;
+      const full = rows.length >= page.limit || size > MAX_ANSWER;
+      if (!answer.more || full || answer.resources.length === 0) return { rows, more: answer.more && rows.length > 0 };
+      afterId = rows.at(-1)!.id;
+    }
+  }
+}
+
+/** Removed resources stay out of lists unless the filters speak of them. */
+function asksForRemoved(filters: Filter[]): boolean {
+  return filters.some(({ field }) => field === 'state' || field === 'removed');
+}
+
+const ENVELOPE: readonly [string, FilterKind][] = [
+  ['id', 'id'],
+  ['name', 'text'],
+  ['description', 'text'],
+  ['uuid', 'text'],
+  ['kind', 'text'],
+  ['state', 'text'],
+  ['transitioning', 'text'],
+  ['created', 'time'],
+  ['removed', 'time'],
+  ['accountId', 'id'],
+  ['revision', 'number'],
+];
+
+const KINDS: Partial<Record<FieldDefinition['type'], FilterKind>> = {
+  string: 'text',
+  enum: 'text',
+  int: 'number',
+  float: 'number',
+  boolean: 'boolean',
+  date: 'date',
+  reference: 'idText',
+};
+
+/** Envelope columns, state fields and declared fields of one value. Maps, arrays and passwords cannot be filtered by. */
+export function filterFields(type: TypeDefinition): Map<string, FilterKind> {
+  const fields = new Map(ENVELOPE);
+  for (const name of Object.keys(type.stateFields)) fields.set(name, 'text');
+  for (const [name, field] of Object.entries(type.fields)) {
+    const kind = KINDS[field.type];
+    if (kind !== undefined) fields.set(name, kind);
+  }
+  return fields;
+}

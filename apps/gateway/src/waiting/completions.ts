@@ -1,0 +1,62 @@
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { SUBJECTS } from '@drover/contracts';
+import { DroverError } from '@drover/kernel';
+import { MessageBus } from '@drover/messaging';
+import type { Subscription } from 'nats';
+import { GATEWAY_ID } from '../settings.js';
+
+/** Requests that wait at once; each holds a connection open. */
+const MAX_WAITING = 10_000;
+
+/** One request that waits for the end of a process. Close it, whatever happened. */
+export interface Completion {
+  /** goes into the command as `notify` */
+  subject: string;
+  /** resolves when the process ended or parked, or when the time is up; never rejects */
+  ended(timeoutMillis: number): Promise<void>;
+  close(): void;
+}
+
+/** Hears the end of processes that this gateway was asked to wait for: one subscription for all of them. */
+@Injectable()
+export class Completions implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly waiting = new Map<string, () => void>();
+  private subscription: Subscription | undefined;
+  private calls = 0;
+
+  constructor(
+    private readonly bus: MessageBus,
+    @Inject(GATEWAY_ID) private readonly gatewayId: string,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.subscription = this.bus.connection.subscribe(SUBJECTS.notify(this.gatewayId, '*'), {
+      callback: (_error, message) => this.waiting.get(message.subject)?.(),
+    });
+  }
+
+  /** Nobody waits into a shutdown: all get the present state now. */
+  onApplicationShutdown(): void {
+    this.subscription?.unsubscribe();
+    for (const end of this.waiting.values()) end();
+  }
+
+  /** Listens before the command is sent, so that a process that ends at once is not missed. */
+  listen(): Completion {
+    if (this.waiting.size >= MAX_WAITING) throw new DroverError('Overloaded', `${MAX_WAITING} requests wait already`);
+    const subject = SUBJECTS.notify(this.gatewayId, String(++this.calls));
+    const heard = new Promise<void>((resolve) => this.waiting.set(subject, resolve));
+    return {
+      subject,
+      ended: (timeoutMillis) => within(heard, timeoutMillis),
+      close: () => this.waiting.delete(subject),
+    };
+  }
+}
+
+async function within(promise: Promise<void>, timeoutMillis: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMillis)));
+  await Promise.race([promise, timeUp]);
+  clearTimeout(timer);
+}
