@@ -138,6 +138,7 @@ describe('compileType', () => {
       /state field/,
     ],
     ['a field that is a region too', { stateFields: { a: { initial: 'b' } }, fields: { a: { type: 'int' } } }, /both/],
+    ['a link', { fields: { whyId: { type: 'reference', to: 'host' } } }, /link of the field "whyId" is reserved/],
     ['a route', { name: 'subscribe' }, /"subscribe" is reserved/],
     ['a plural that is a route', { name: 'externalHandler' }, /reserved/],
     ['a name every object has', { fields: { valueOf: { type: 'int' } } }, /reserved/],

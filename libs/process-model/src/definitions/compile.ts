@@ -6,6 +6,7 @@ import {
   ENVELOPE_FIELDS,
   idPrefixOf,
   isReservedFieldName,
+  isReservedLink,
   isReservedTypeName,
   pluralOf,
   processName,
@@ -88,6 +89,8 @@ function nameProblems(document: ResourceTypeDocument, system: boolean): Problem[
   const regionNames = new Set(regions.flatMap(regionFieldNames));
   for (const name of fields) {
     if (isReservedFieldName(name)) refuse(`/fields/${name}`, reservedField(name));
+    else if (document.fields?.[name]?.type === 'reference' && isReservedLink(name))
+      refuse(`/fields/${name}`, `the link of the field "${name}" is reserved for the API; choose another name`);
     else if (regionNames.has(name))
       refuse(`/fields/${name}`, `"${name}" belongs to a state field; choose another name`);
   }

@@ -36,7 +36,7 @@ export function reach(type: TypeDefinition, stateField: string): Reach {
     if (process.onCancel !== null) visit(transitioning, process.onCancel);
     const next = delegateTarget(type, process, transitioning);
     if (next !== null) run(next.process, transitioning, next.transitioning);
-    for (const began of startsOf(process, transitioning)) {
+    for (const began of process.onError === null ? [] : startsOf(process, transitioning)) {
       const failed = onErrorTarget(type, process, transitioning, began);
       if (failed !== null) run(failed.process, transitioning, failed.transitioning);
     }

@@ -39,6 +39,11 @@ export function isReservedFieldName(name: string): boolean {
   return namesPrototype(name) || RESERVED_FIELDS.has(name.toLowerCase());
 }
 
+/** May not name a link: a reference field `hostId` has the link `host`. */
+export function isReservedLink(field: string): boolean {
+  return LINK_NAMES.split(' ').includes(field.replace(/Id$/, '').toLowerCase());
+}
+
 /** A state field `x` shows its progress as `xTransitioning`, `xTransitioningMessage` and `xTransitioningProgress`. */
 export function regionFieldNames(stateField: string): string[] {
   return ['', 'Message', 'Progress'].map((end) => `${stateField}Transitioning${end}`);

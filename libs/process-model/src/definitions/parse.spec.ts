@@ -63,6 +63,9 @@ describe('parseDocuments', () => {
     ['10,000 levels of flow', `a: ${'['.repeat(10_000)}${']'.repeat(10_000)}`, /deeper than 32/],
     ['10,000 levels on one line', `a:\n  ${'- '.repeat(10_000)}x`, /deeper than 32/],
     ['40 levels of maps', Array.from({ length: 40 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), /deeper than 32/],
+    ['a quarter megabyte of brackets', '['.repeat(250_000), /deeper than 32/],
+    ['thousands of documents', '---\n'.repeat(60_000), /over 1000 documents/],
+    ['a map for a key', `${HEAD}name: a\nfields: { ? { a: 1 } : 2 }`, /must be plain text/],
     ['an alias bomb', aliasBomb(), /too many YAML aliases|deeper/],
     ['depth made of aliases', aliasDepth(), /deeper than 32|too many YAML aliases/],
   ])('%s is refused', (_, text, message) => {
@@ -77,6 +80,13 @@ describe('parseDocuments', () => {
   ])('JSON: %s is refused', (_, text, message) => {
     expect(problemsOf(text, { format: 'json', file: 'a.json' })[0]!.message).toMatch(message);
   });
+});
+
+it('25,000 keys in one map take a moment, not a minute', () => {
+  const text = Array.from({ length: 25_000 }, (_, i) => `k${i}: 1`).join('\n');
+  const began = performance.now();
+  expect(problemsOf(text)[0]!.message).toMatch(/kind must be/);
+  expect(performance.now() - began).toBeLessThan(5_000);
 });
 
 function aliasBomb(): string {

@@ -1,11 +1,9 @@
-import { DroverError, MAX_BODY_BYTES, MAX_JSON_DEPTH, parseJson, refuseUnstorable, type Json } from '@drover/kernel';
-import { type CST, parseAllDocuments, Parser, type YAMLError } from 'yaml';
+import { DroverError, MAX_BODY_BYTES, parseJson, type Json } from '@drover/kernel';
 import type { Document } from './document.js';
 import { shapeProblems, type Problem } from './validate.js';
+import { readYaml, refuseDuplicateKeys } from './yaml.js';
 
-/** Aliases that one YAML document may expand in all: enough to share a block, too few for a bomb. */
-const MAX_ALIASES = 50;
-/** Documents in one text. */
+/** Documents in one JSON array. */
 const MAX_DOCUMENTS = 1_000;
 
 export interface ParseOptions {
@@ -68,72 +66,14 @@ function jsonValues(text: string, file: string): Json[] {
   }
 }
 
-/** JSON is YAML: the YAML reader finds the keys that `JSON.parse` silently drops. The depth is already bounded. */
-function refuseDuplicateKeys(text: string): void {
-  const error = parseAllDocuments(text, { uniqueKeys: true, logLevel: 'silent' })
-    .flatMap((document) => document.errors)
-    .find((found) => found.code === 'DUPLICATE_KEY');
-  if (error !== undefined) throw new DroverError('InvalidDefinition', firstLine(error));
-}
-
 function yamlValues(text: string, file: string): Json[] {
   try {
-    refuseDeepYaml(text);
-    const documents = parseAllDocuments(text, { version: '1.2', schema: 'core', uniqueKeys: true, logLevel: 'silent' });
-    const values: Json[] = [];
-    for (const document of documents) {
-      const error = document.errors[0] ?? document.warnings[0];
-      if (error !== undefined) throw new DroverError('InvalidDefinition', firstLine(error));
-      const value = document.toJS({ maxAliasCount: MAX_ALIASES }) as Json;
-      if (value === null) continue; // nothing between two separators
-      refuseDeepValue(value);
-      refuseUnstorable(value);
-      values.push(value);
-    }
-    return values;
+    return readYaml(text);
   } catch (error) {
     return fail(file, [{ path: '', message: messageOf(error) }]);
   }
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof DroverError) return error.message;
-  if (error instanceof ReferenceError) return 'has too many YAML aliases';
-  if (error instanceof RangeError) return tooDeep;
-  return 'cannot be read';
-}
-
-function firstLine(error: YAMLError): string {
-  return error.message.split('\n')[0]!.replace(/:$/, '');
-}
-
-const tooDeep = `is nested deeper than ${MAX_JSON_DEPTH} levels`;
-
-/** Measures the concrete syntax tree with a stack of its own: composing a deep document would recurse. */
-function refuseDeepYaml(text: string): void {
-  for (const token of new Parser().parse(text)) {
-    if (token.type !== 'document' || token.value === undefined) continue;
-    const stack: { token: CST.Token; depth: number }[] = [{ token: token.value, depth: 1 }];
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      if (next.depth > MAX_JSON_DEPTH + 1) throw new DroverError('InvalidDefinition', tooDeep);
-      if (!('items' in next.token)) continue;
-      for (const item of next.token.items) {
-        if (item.key) stack.push({ token: item.key, depth: next.depth + 1 });
-        if (item.value) stack.push({ token: item.value, depth: next.depth + 1 });
-      }
-    }
-  }
-}
-
-/** Aliases add depth that the text does not show; numbers such as `.inf` are no JSON. */
-function refuseDeepValue(root: Json): void {
-  const stack: { value: Json; depth: number }[] = [{ value: root, depth: 0 }];
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const { value, depth } = next;
-    if (typeof value === 'number' && !Number.isFinite(value))
-      throw new DroverError('InvalidDefinition', `the number ${value} is not allowed`);
-    if (value === null || typeof value !== 'object') continue;
-    if (depth >= MAX_JSON_DEPTH) throw new DroverError('InvalidDefinition', tooDeep);
-    for (const child of Object.values(value)) stack.push({ value: child, depth: depth + 1 });
-  }
+  return error instanceof DroverError ? error.message : 'cannot be read';
 }

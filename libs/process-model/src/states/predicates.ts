@@ -20,7 +20,7 @@ export function isDone(process: ProcessDefinition, state: string): boolean {
 
 /** The transitioning state a start from `state` leads to, or null when the process may not start there. */
 export function transitioningFor(process: ProcessDefinition, state: string): string | null {
-  return Object.hasOwn(process.transitioning, state) ? process.transitioning[state]! : null;
+  return isStart(process, state) && Object.hasOwn(process.transitioning, state) ? process.transitioning[state]! : null;
 }
 
 /** The done state after `transitioningState`, or null when that is none of the process's transitioning states. */
