@@ -3,9 +3,13 @@ import type { Finding } from './findings.js';
 import { canReach, reach, transitioningOf, type Reach } from './graph.js';
 import type { ProcessDefinition, TypeDefinition } from './types.js';
 
-/** What the machine of each state field, started in its initial state, can never do or never leave. */
+/**
+ * What the machine of each state field, started in its initial state, can never do or never leave. A state field that no process
+ * moves keeps its initial state, and that is that.
+ */
 export function reachFindings(type: TypeDefinition): Finding[] {
-  const fields = ['state', ...Object.keys(type.stateFields)];
+  const moved = new Set(Object.values(type.processes).map((process) => process.stateField));
+  const fields = ['state', ...Object.keys(type.stateFields).filter((field) => moved.has(field))];
   return [...fields.flatMap((field) => regionFindings(type, field)), ...unknownFinals(type, fields)];
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { checkType } from './check.js';
 import { compileType, sameDefinition } from './compile.js';
 import type { ResourceTypeDocument } from './document.js';
 import { idPrefixOf, pluralOf } from './names.js';
@@ -88,6 +89,7 @@ describe('compileType', () => {
     expect(type.processes['deactivate']!.startStates).toEqual(['requested', 'running']);
     expect(type.processes['activate']).toBeUndefined();
     expect(type.version).toBe(3);
+    expect(checkType(type)).toEqual({ errors: [], warnings: [] });
   });
 
   it('generated processes lose unreachable start states and go when none remains', () => {
