@@ -22,7 +22,7 @@ const shared = {
   resolve: { conditions },
   // Never `import` here: vitest hands these to node, which would then use it for `require` too.
   ssr: { resolve: { conditions: [...conditions, 'node'] } },
-} as const;
+};
 
 /**
  * Tests that start real servers. They wait on processes and disks, so their time-outs are bounds against a hang and
@@ -40,7 +40,6 @@ const servers = (name: string, timeoutMillis: number, workers: number) => ({
     hookTimeout: Math.max(timeoutMillis, 120_000),
     teardownTimeout: 30_000,
     globalSetup: ['./libs/testing/src/global-setup.ts'],
-    passWithNoTests: true,
   },
 });
 
@@ -58,7 +57,6 @@ export default defineConfig({
           pool: 'threads',
           maxWorkers: 2,
           testTimeout: 20_000,
-          passWithNoTests: true,
         },
       },
       servers('int', 60_000, 2),
