@@ -6,6 +6,9 @@ import { Backend } from './backend/backend.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import { Definitions } from './definitions/definitions.js';
 import { ErrorFilter } from './errors/error-filter.js';
+import { ExternalHandlersController } from './external-handlers/external-handlers.controller.js';
+import { ExternalHandlers } from './external-handlers/external-handlers.js';
+import { RegisterOverNats } from './external-handlers/register-over-nats.js';
 import { ApiRootController } from './front-page/api-root.controller.js';
 import { ApiRoot } from './front-page/api-root.js';
 import { FrontPageController } from './front-page/front-page.controller.js';
@@ -54,6 +57,7 @@ export class GatewayModule {
         ResourceDefinitionsController,
         ProcessInstancesController,
         ProcessExecutionsController,
+        ExternalHandlersController,
         ResourcesController,
       ],
       providers: [
@@ -71,6 +75,8 @@ export class GatewayModule {
         ResourceReads,
         ResourceCommands,
         ProcessInstances,
+        ExternalHandlers,
+        RegisterOverNats,
         HandlersOf,
         Introspection,
         Graphviz,

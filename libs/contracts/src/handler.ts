@@ -1,4 +1,5 @@
 import type { JsonObject } from '@drover/kernel';
+import { defineRequest } from './request.js';
 
 /** What a handler receives: one attempt of one step (protocol §3). Plain JSON on NATS. */
 export interface ProcessEvent {
@@ -47,3 +48,22 @@ export interface TransitionEvent {
   accountId: string | null;
   resource: JsonObject;
 }
+
+/**
+ * Registers an external handler (protocol §4); the body is that of `POST /v1/externalhandlers`. Answered once the handler is active;
+ * repeated with the same uuid, it updates. Open to programs outside, hence plain JSON both ways.
+ */
+export const registerHandler = defineRequest<JsonObject, JsonObject>({
+  subject: 'drover.handler.register',
+  queue: 'gateway',
+  timeoutMillis: 5_000,
+  errors: [
+    'MissingRequired',
+    'InvalidField',
+    'InvalidFormat',
+    'InvalidReference',
+    'NotUnique',
+    'ActionNotAvailable',
+    'HandlerUnknown',
+  ],
+});

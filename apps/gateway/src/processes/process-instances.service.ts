@@ -60,7 +60,7 @@ export class ProcessInstances {
   ): Promise<JsonObject> {
     const { commandId, commandHash } = options;
     const processId = processNumber(id);
-    await this.backend.call(operateProcess, {
+    await this.backend.callOnce(operateProcess, {
       commandId,
       commandHash,
       notify: null,

@@ -50,7 +50,13 @@ export class ResourceCommands {
     const { type, number } = await this.paths.refOf(plural, id);
     const { expectRevision } = options;
     return this.run(type, options, base, (envelope) =>
-      this.backend.call(updateResource, { ...envelope, type: type.name, resourceId: number, body, expectRevision }),
+      this.backend.call(updateResource, {
+        ...envelope,
+        type: type.name,
+        resourceId: number,
+        body: withoutHypermedia(body),
+        expectRevision,
+      }),
     );
   }
 
@@ -121,6 +127,11 @@ export class ResourceCommands {
       completion?.close();
     }
   }
+}
+
+/** Clients may send a whole resource back; these two are not the resource's. */
+function withoutHypermedia({ links: _links, actions: _actions, ...body }: JsonObject): JsonObject {
+  return body;
 }
 
 function typeWith(type: TypeDefinition | undefined, verb: string): TypeDefinition | undefined {

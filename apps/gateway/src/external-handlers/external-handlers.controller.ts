@@ -1,0 +1,27 @@
+import { Body, Controller, Param, Post, Put } from '@nestjs/common';
+import type { JsonObject } from '@drover/kernel';
+import { Base } from '../http/base-url.js';
+import { ObjectBodyPipe } from '../http/body.js';
+import { Command, type CommandOptions } from '../http/command-headers.js';
+import { ExternalHandlers } from './external-handlers.js';
+
+/** What of external handlers is more than a resource; the rest is with the resources. */
+@Controller(['v1/externalhandlers', 'v1/externalhandler'])
+export class ExternalHandlersController {
+  constructor(private readonly handlers: ExternalHandlers) {}
+
+  @Post()
+  create(@Body(ObjectBodyPipe) body: JsonObject, @Command() options: CommandOptions, @Base() base: string) {
+    return this.handlers.create(body, options, base);
+  }
+
+  @Put(':id')
+  update(
+    @Param('id') id: string,
+    @Body(ObjectBodyPipe) body: JsonObject,
+    @Command() options: CommandOptions,
+    @Base() base: string,
+  ) {
+    return this.handlers.update(id, body, options, base);
+  }
+}
