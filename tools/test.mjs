@@ -17,6 +17,7 @@ if (problems.length > 0) {
 }
 const { build, installIfNeeded, ROOT, show } = await import('./lib/install.mjs');
 const { resolveNatsServer } = await import('./lib/nats-server.mjs');
+const { run } = await import('./lib/run.mjs');
 
 const SUITES = ['unit', 'int', 'e2e', 'fault'];
 /** A suite that takes longer hangs; CI gives the whole run 90 minutes. */
@@ -66,8 +67,17 @@ async function whatIsMissing() {
       reasons.oldNats = `tests against nats-server 2.9: ${error.message.split('\n')[0]}`;
     });
   }
-  const languages = await languageReasons();
-  return Object.assign(reasons, languages);
+  return Object.assign(reasons, await languageReasons(), await clientReasons());
+}
+
+/** Command-line clients whose only use is to check what deploy/ renders. */
+async function clientReasons() {
+  const reasons = {};
+  const kubectl = await run('kubectl', ['version', '--client']);
+  if (!kubectl.ok) reasons.kubectl = `the check of deploy/k8s: kubectl is not here (${kubectl.reason})`;
+  const compose = await run('docker', ['compose', 'version']);
+  if (!compose.ok) reasons.compose = 'the check of docker-compose.yml by docker compose: it is not here';
+  return reasons;
 }
 
 /** Python and Go for the example handlers. */

@@ -7,7 +7,12 @@ const NODES = [
   [24, 11],
 ];
 
-export function preflight({ version = process.versions.node, platform = process.platform, glibc = hasGlibc() } = {}) {
+export function preflight({
+  version = process.versions.node,
+  platform = process.platform,
+  glibc = hasGlibc(),
+  env = process.env,
+} = {}) {
   const problems = [];
   const [major, minor] = version.split('.').map(Number);
   const fits = NODES.some(([wanted, least]) => major === wanted && minor >= least) || major > 24;
@@ -17,7 +22,8 @@ export function preflight({ version = process.versions.node, platform = process.
     problems.push('Windows is supported through WSL2: run this inside a Linux distribution there.');
   else if (platform !== 'linux' && platform !== 'darwin')
     problems.push(`Drover's local servers run on Linux and macOS, not on ${platform}.`);
-  if (platform === 'linux' && !glibc) {
+  const external = env.DROVER_DATABASE_URL && env.DROVER_NATS_URL;
+  if (platform === 'linux' && !glibc && !external) {
     problems.push(
       'This Linux has no glibc (Alpine?): use a glibc distribution, or set DROVER_DATABASE_URL and DROVER_NATS_URL.',
     );

@@ -1,0 +1,6 @@
+export declare function preflight(machine?: {
+  version?: string;
+  platform?: string;
+  glibc?: boolean;
+  env?: Record<string, string>;
+}): string[];
