@@ -1,0 +1,148 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { type ExternalHandler, serveHandlers } from '@drover/handler-sdk';
+import { connectNats } from '@drover/messaging';
+import { type NatsServer, startNats, waitFor } from '@drover/testing';
+import type { NatsConnection } from 'nats';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+/** The engine's side of the protocol, played by the test: the reply stream and the answer to a registration. */
+describe('serveHandlers', () => {
+  let nats: NatsServer;
+  let engine: NatsConnection;
+  let program: NatsConnection;
+  let replies: Record<string, unknown>[];
+  let registrations: Record<string, unknown>[];
+  let dispatched = 0;
+
+  beforeEach(async () => {
+    nats = await startNats();
+    engine = await connectNats(nats.url, 'engine');
+    program = await connectNats(nats.url, 'program');
+    const manager = await jetstreamManager(engine);
+    await manager.streams.add({ name: 'REPLY', subjects: ['drover.reply.>'] });
+    replies = [];
+    registrations = [];
+    engine.subscribe('drover.reply.>', { callback: (_error, message) => void replies.push(message.json()) });
+    engine.subscribe('drover.handler.register', {
+      callback: (_error, message) => {
+        registrations.push(message.json());
+        message.respond('{}');
+      },
+    });
+    await engine.flush();
+  });
+
+  afterEach(async () => {
+    await program.close();
+    await engine.close();
+    await nats[Symbol.asyncDispose]();
+  });
+
+  const serve = (handle: ExternalHandler['handle'], onProblem: (problem: string) => void = () => undefined) =>
+    serveHandlers(program, [{ name: 'mine', processes: 'instance.start', retries: 2, handle }], { onProblem });
+
+  function ask(key: string, id = `${key}.${++dispatched}`): string {
+    const replyTo = `drover.reply.1.${dispatched}.1.abc`;
+    const event = { id, key, replyTo, timeoutMillis: 10_000, process: 'instance.start', phase: 'handle', attempt: 1 };
+    engine.publish('drover.process.instance.start.handle.mine', JSON.stringify({ ...event, resource: {}, data: {} }), {
+      reply: replyTo,
+    });
+    return id;
+  }
+
+  it('a handler registers with its own name as uuid, and what it returns is the reply', async () => {
+    await serve(({ key }) => ({ data: { key } }));
+    expect(registrations).toEqual([
+      { name: 'mine', uuid: 'mine', retries: 2, processConfigs: [{ name: 'instance.start' }] },
+    ]);
+    ask('a');
+    await waitFor(() => replies.length === 1);
+    expect(replies).toEqual([{ data: { key: 'a' } }]);
+  });
+
+  it('progress goes before the reply, and a thrown error fails the attempt', async () => {
+    await serve(({ progress }) => {
+      progress('pulling', 40);
+      throw new Error('no such image');
+    });
+    ask('a');
+    await waitFor(() => replies.length === 2);
+    expect(replies).toEqual([
+      { transitioning: 'yes', transitioningMessage: 'pulling', transitioningProgress: 40 },
+      { transitioning: 'error', transitioningMessage: 'no such image' },
+    ]);
+  });
+
+  it('an attempt that is delivered twice is worked on once', async () => {
+    const release = deferred();
+    let runs = 0;
+    await serve(() => {
+      runs++;
+      return release.promise;
+    });
+    ask('a', 'same');
+    ask('a', 'same');
+    await waitFor(() => runs > 0);
+    release.resolve(undefined);
+    await waitFor(() => replies.length > 0);
+    await engine.flush();
+    expect([runs, replies]).toEqual([1, [{}]]);
+  });
+
+  it('a cancel notice aborts its attempt and no other', async () => {
+    const aborted: string[] = [];
+    await serve(
+      ({ id, signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            aborted.push(`${id}: ${(signal.reason as Error).message}`);
+            resolve(undefined);
+          });
+        }),
+    );
+    const first = ask('a');
+    const other = ask('b');
+    await engine.flush();
+    engine.publish('drover.cancel.mine', JSON.stringify({ id: first, key: 'a', reason: 'pre-empted' }));
+    await waitFor(() => aborted.length > 0);
+    expect(aborted).toEqual([`${first}: pre-empted`]);
+    engine.publish('drover.cancel.mine', JSON.stringify({ id: other, key: 'b', reason: 'end of test' }));
+    await waitFor(() => aborted.length === 2);
+  });
+
+  it('a reply given while the broker is down arrives when it is back', async () => {
+    const release = deferred();
+    let working = false;
+    await serve(() => {
+      working = true;
+      return release.promise;
+    });
+    ask('a');
+    await waitFor(() => working);
+    await nats.kill();
+    release.resolve(undefined);
+    await nats.restart();
+    const manager = await waitFor(() => jetstreamManager(engine));
+    await waitFor(async () => (await manager.streams.info('REPLY')).state.messages === 1);
+  });
+
+  it('a program that stops lets the work in hand answer', async () => {
+    const served = await serve(async ({ signal }) => {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return { data: { aborted: signal.aborted } };
+    });
+    ask('a');
+    await engine.flush();
+    await program.flush();
+    await served.stop();
+    await waitFor(() => replies.length === 1);
+    expect(replies).toEqual([{ data: { aborted: false } }]);
+  });
+});
+
+/** Promise.withResolvers, which Node 20 does not have. */
+function deferred(): { promise: Promise<undefined>; resolve: (value: undefined) => void } {
+  let resolve!: (value: undefined) => void;
+  const promise = new Promise<undefined>((done) => (resolve = done));
+  return { promise, resolve };
+}
