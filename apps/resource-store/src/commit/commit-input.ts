@@ -1,0 +1,137 @@
+import type { CommitTransition, ProcessFields, ProcessInsert } from '@drover/contracts';
+import { DroverError } from '@drover/kernel';
+
+/** One transition as the statements read it (sql/columns.sql.ts); an absent key is null there. */
+type Columns = Record<string, unknown>;
+
+/** A transition ready for a batch: its JSON, made once, however often it is tried. */
+export interface InputRow {
+  json: string;
+  /** null: a new one */
+  resourceId: number | null;
+}
+
+/**
+ * Flattens a transition. Guards against what no statement can make sense of, so that it costs one caller an answer, not a batch.
+ * @throws DroverError Internal: a caller's bug
+ */
+export function inputRow(transition: CommitTransition): InputRow {
+  const problem = problemOf(transition);
+  if (problem !== null) throw new DroverError('Internal', `The transition makes no sense: ${problem}`);
+  const { insert, change, update, end, start } = transition;
+  const row: Columns = {
+    reg: transition.registryRevision,
+    field: transition.stateField,
+    chg: change !== null,
+    upd: update !== null,
+    fin: end !== null,
+    start: start !== null,
+    ret: transition.returnResource && insert === null,
+  };
+  put(row, 'cmd', transition.commandId);
+  put(row, 'hash', transition.commandHash);
+  put(row, 'res', transition.resourceId);
+  put(row, 'xtype', transition.expectType);
+  put(row, 'xrev', transition.expectRevision);
+  put(row, 'xstates', transition.expectStates);
+  put(row, 'pid', transition.processId);
+  put(row, 'pver', transition.processVersion);
+  if (change !== null) {
+    put(row, typeof change.toState === 'string' ? 'c_to' : 'c_map', change.toState);
+    row['c_kind'] = change.feedKind;
+    put(row, 'c_proc', change.process);
+    row['c_trans'] = change.transitioning;
+    put(row, 'c_msg', change.message);
+    put(row, 'c_prog', change.progress === null ? null : Math.round(change.progress));
+    put(row, 'c_data', change.data);
+    if (change.name !== undefined) {
+      row['c_setname'] = true;
+      put(row, 'c_name', change.name);
+    }
+    if (change.description !== undefined) {
+      row['c_setdesc'] = true;
+      put(row, 'c_desc', change.description);
+    }
+  }
+  if (end !== null) {
+    row['e_exit'] = end.exitReason;
+    row['e_progress'] = end.progress;
+    put(row, 'e_code', end.errorCode);
+    put(row, 'e_msg', end.errorMessage);
+  }
+  if (update !== null) putFields(row, update);
+  if (start !== null) putStart(row, start);
+  if (insert !== null) {
+    row['i_type'] = insert.type;
+    row['i_kind'] = insert.kind;
+    row['i_uuid'] = insert.uuid;
+    put(row, 'i_name', insert.name);
+    put(row, 'i_desc', insert.description);
+    row['i_data'] = insert.data;
+    put(row, 'i_account', insert.accountId);
+    row['i_regions'] = regionsOf(insert.regions, transition);
+  }
+  return { json: JSON.stringify(row), resourceId: transition.resourceId };
+}
+
+function putFields(row: Columns, fields: ProcessFields): void {
+  row['p_name'] = fields.name;
+  row['p_status'] = fields.status;
+  put(row, 'p_waiting', fields.waitingHandler);
+  put(row, 'p_slot', fields.slot);
+  row['p_dispatch'] = fields.dispatch;
+  row['p_execs'] = fields.executionCount;
+  row['p_progress'] = fields.progress;
+  put(row, 'p_pred', fields.predecessorId);
+  put(row, 'p_code', fields.errorCode);
+  put(row, 'p_msg', fields.errorMessage);
+  putClock(row, 'p_dl', fields.deadlineMillis);
+  putClock(row, 'p_wdl', fields.waitDeadlineMillis);
+  if (fields.wakeMillis === 'deadline') row['p_wakedl'] = true;
+  else put(row, 'p_wake', fields.wakeMillis);
+}
+
+function putStart(row: Columns, start: ProcessInsert): void {
+  putFields(row, start);
+  put(row, 'p_began', start.beganState);
+  row['p_defver'] = start.definitionVersion;
+  row['p_token'] = start.token;
+  row['p_data'] = start.data;
+  put(row, 'p_notify', start.notify);
+  row['p_prio'] = start.priority;
+  put(row, 'p_total', start.totalMillis);
+}
+
+function putClock(row: Columns, key: string, millis: number | 'keep' | null): void {
+  if (millis === 'keep') row[`${key}keep`] = true;
+  else put(row, key, millis);
+}
+
+function put(row: Columns, key: string, value: unknown): void {
+  if (value !== null && value !== undefined) row[key] = value;
+}
+
+/** Regions of a new resource as they are stored; the one that the first process moves is already in its transitioning state. */
+function regionsOf(initial: Record<string, string>, { change, stateField }: CommitTransition): unknown {
+  const names = Object.keys(initial);
+  if (names.length === 0) return undefined;
+  const rest = { transitioning: 'no', message: null, progress: null };
+  const regions = Object.fromEntries(names.map((name) => [name, { state: initial[name]!, ...rest }]));
+  if (stateField !== 'state' && change !== null && typeof change.toState === 'string') {
+    const { toState: state, transitioning, message, progress } = change;
+    regions[stateField] = { state, transitioning, message, progress } as never;
+  }
+  return regions;
+}
+
+function problemOf(t: CommitTransition): string | null {
+  if ((t.insert === null) === (t.resourceId === null)) return 'exactly one of insert and resourceId is needed';
+  if (t.processId === null && (t.update !== null || t.end !== null)) return 'update and end need a processId';
+  if (t.processId !== null && t.processVersion === null) return 'a processId needs its version';
+  if (t.update !== null && (t.end !== null || t.start !== null)) return 'update excludes end and start';
+  if (t.processId !== null && t.start !== null && t.end === null) return 'the region is held: start needs end';
+  if (t.insert !== null && t.processId !== null) return 'a new resource has no process';
+  if (t.start !== null && t.start.stateField !== t.stateField)
+    return 'a process starts in the region of its transition';
+  return null;
+}

@@ -1,0 +1,17 @@
+import { commitTransitions, type CommitOutcome, type CommitTransition } from '@drover/contracts';
+import { ContractHandler } from '@drover/messaging';
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { CommitService } from './commit.service.js';
+
+@Controller()
+export class CommitController {
+  constructor(private readonly commits: CommitService) {}
+
+  @ContractHandler(commitTransitions)
+  async commit(
+    @Payload() { transitions }: { transitions: CommitTransition[] },
+  ): Promise<{ outcomes: CommitOutcome[] }> {
+    return { outcomes: await this.commits.commit(transitions) };
+  }
+}

@@ -1,0 +1,142 @@
+import type { CommitOutcome, CommitTransition, ProcessRow, ResourceRow } from '@drover/contracts';
+import { rows } from '@drover/database';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { StoreLog } from '../observability/store-log.js';
+import { StoreMetrics } from '../observability/store-metrics.js';
+import { Hints } from '../observability/hints.js';
+import { ResourceReader } from '../query/resource-reader.js';
+import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
+import { COMMIT_TRANSITIONS } from '../sql/commit-transitions.sql.js';
+import { READ_COMMANDS } from '../sql/read-commands.sql.js';
+import { inputRow } from './commit-input.js';
+import { CommitLane, type CommitRow } from './commit-lane.js';
+import { appliedOutcome } from './commit-outcome.js';
+
+/**
+ * Takes the batches of all engines, commits them in batches of its own, and says what became of each transition.
+ * Three lanes, one connection each: new resources, starts on a free region, and everything else. A step never waits behind starts.
+ */
+@Injectable()
+export class CommitService implements OnModuleDestroy {
+  private readonly inserts: CommitLane;
+  private readonly starts: CommitLane;
+  private readonly steps: CommitLane;
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly reader: ResourceReader,
+    private readonly hints: Hints,
+    private readonly metrics: StoreMetrics,
+    private readonly log: StoreLog,
+  ) {
+    this.inserts = this.lane('inserts', COMMIT_INSERTS);
+    this.starts = this.lane('starts', COMMIT_TRANSITIONS);
+    this.steps = this.lane('steps', COMMIT_TRANSITIONS);
+  }
+
+  /** Outcomes in the order of the transitions; answered when the last one is committed. */
+  async commit(transitions: CommitTransition[]): Promise<CommitOutcome[]> {
+    const results = await Promise.all(transitions.map((transition) => this.commitOne(transition)));
+    this.hintWhatChanged(results);
+    const outcomes = await this.outcomesOf(transitions, results);
+    for (const { outcome } of outcomes) this.metrics.outcomes.inc({ outcome });
+    return outcomes;
+  }
+
+  onModuleDestroy(): void {
+    for (const lane of [this.inserts, this.starts, this.steps]) lane.close();
+  }
+
+  private commitOne(transition: CommitTransition): Promise<CommitRow> {
+    const lane = transition.insert !== null ? this.inserts : transition.processId === null ? this.starts : this.steps;
+    return lane.commit(inputRow(transition));
+  }
+
+  private hintWhatChanged(results: CommitRow[]): void {
+    if (results.some((result) => result.registered !== null)) this.hints.registry();
+    if (results.some((result) => result.verdict === 'ok')) this.hints.feed();
+  }
+
+  /** Only the rows that missed cost a further read. */
+  private async outcomesOf(transitions: CommitTransition[], results: CommitRow[]): Promise<CommitOutcome[]> {
+    const wanted = (verdict: CommitRow['verdict']) =>
+      transitions.filter((transition, i) => results[i]!.verdict === verdict);
+    const [commands, present] = await Promise.all([
+      this.readCommands(wanted('repeat').map((transition) => transition.commandId!)),
+      this.readPresent(wanted('conflict').flatMap(({ resourceId }) => resourceId ?? [])),
+    ]);
+    const repeated = await this.readPresent(
+      wanted('repeat').flatMap(({ returnResource, commandId }) =>
+        returnResource ? (commands.get(commandId!)?.resourceId ?? []) : [],
+      ),
+    );
+    return transitions.map((transition, i): CommitOutcome => {
+      const result = results[i]!;
+      switch (result.verdict) {
+        case 'ok':
+          return appliedOutcome(transition, result);
+        case 'repeat': {
+          const command = commands.get(transition.commandId!);
+          if (command === undefined || command.hash !== transition.commandHash) return { outcome: 'commandReused' };
+          const resource = repeated.resources.get(command.resourceId) ?? null;
+          return { outcome: 'repeat', resourceId: command.resourceId, processId: command.processId, resource };
+        }
+        case 'staleRegistry':
+          return { outcome: 'staleRegistry', registryRevision: result.registry_revision };
+        case 'notUnique':
+          return { outcome: 'notUnique', field: transition.insert === null ? 'name' : 'uuid' };
+        case 'claimed':
+          return { outcome: 'notUnique', field: 'name' };
+        case 'refused':
+          return { outcome: 'refused', message: result.refusal ?? 'unacceptable' };
+        default:
+          return {
+            outcome: 'conflict',
+            resource: present.resources.get(transition.resourceId ?? 0) ?? null,
+            process: present.processes.get(`${transition.resourceId}/${transition.stateField}`) ?? null,
+          };
+      }
+    });
+  }
+
+  private async readCommands(ids: string[]): Promise<Map<string, StoredCommand>> {
+    if (ids.length === 0) return new Map();
+    const found = await rows<StoredCommand>(this.dataSource, READ_COMMANDS, [ids]);
+    return new Map(found.map((command) => [command.id, command]));
+  }
+
+  private async readPresent(ids: number[]): Promise<{
+    resources: Map<number, ResourceRow>;
+    processes: Map<string, ProcessRow>;
+  }> {
+    const { resources, processes } = await this.reader.byIds(ids);
+    return {
+      resources: new Map(resources.map((resource) => [resource.id, resource])),
+      processes: new Map(processes.map((process) => [`${process.resourceId}/${process.stateField}`, process])),
+    };
+  }
+
+  private lane(name: string, statement: typeof COMMIT_TRANSITIONS): CommitLane {
+    return new CommitLane({
+      dataSource: this.dataSource,
+      statement,
+      observe: ({ rows: count, millis }) => {
+        this.metrics.batchRows.observe({ lane: name }, count);
+        this.metrics.batchSeconds.observe({ lane: name }, millis / 1000);
+      },
+      onFailure: (error, count) => {
+        this.metrics.batchFailures.inc({ lane: name });
+        this.log.warn({ lane: name, rows: count, error }, 'a batch failed');
+      },
+    });
+  }
+}
+
+interface StoredCommand {
+  id: string;
+  hash: string | null;
+  resourceId: number;
+  processId: number | null;
+}

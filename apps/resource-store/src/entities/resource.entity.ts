@@ -1,0 +1,80 @@
+import type { RegionRow, TransitioningFlag } from '@drover/contracts';
+import type { JsonObject } from '@drover/kernel';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** The narrow half of a resource: what transitions change. */
+@Entity('resource')
+@Index('resource_type_state', ['type', 'state'])
+export class ResourceEntity {
+  @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'resource_pkey' })
+  id: number;
+
+  @Column({ name: 'account_id', type: 'bigint', nullable: true })
+  accountId: number | null;
+
+  @Column({ type: 'integer' })
+  revision: number;
+
+  /** revision of `resource_data` that belongs to this row */
+  @Column({ name: 'data_revision', type: 'integer' })
+  dataRevision: number;
+
+  @Column({ type: 'smallint', nullable: true })
+  progress: number | null;
+
+  @Column({ type: 'text' })
+  type: string;
+
+  @Column({ type: 'text' })
+  kind: string;
+
+  @Column({ type: 'text' })
+  state: string;
+
+  @Column({ type: 'text' })
+  transitioning: TransitioningFlag;
+
+  @Column({ type: 'text', nullable: true })
+  message: string | null;
+
+  @Column({ type: 'jsonb', nullable: true })
+  regions: Record<string, RegionRow> | null;
+}
+
+/** The wide half: written only when it changes. */
+@Entity('resource_data')
+@Index('resource_data_uuid', ['uuid'], { unique: true })
+@Index('resource_data_type', ['type', 'id'])
+@Index('resource_data_claim', ['claim'], { unique: true, where: 'claim is not null' })
+export class ResourceDataEntity {
+  @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'resource_data_pkey' })
+  id: number;
+
+  @Column({ type: 'timestamptz' })
+  created: Date;
+
+  @Column({ type: 'timestamptz', nullable: true })
+  removed: Date | null;
+
+  @Column({ type: 'integer' })
+  revision: number;
+
+  @Column({ type: 'text' })
+  type: string;
+
+  @Column({ type: 'text' })
+  uuid: string;
+
+  @Column({ type: 'text', nullable: true })
+  name: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  description: string | null;
+
+  /** a name that only one resource may hold at a time */
+  @Column({ type: 'text', nullable: true })
+  claim: string | null;
+
+  @Column({ type: 'jsonb' })
+  data: JsonObject;
+}

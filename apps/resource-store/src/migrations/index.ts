@@ -1,0 +1,17 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { INITIAL_SCHEMA } from './001-initial.sql.js';
+
+class Initial1763812800000 implements MigrationInterface {
+  name = 'Initial1763812800000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(INITIAL_SCHEMA);
+  }
+
+  async down(): Promise<void> {
+    throw new Error('There is no way back from the first version: drop the database');
+  }
+}
+
+/** In order; a released one is never changed. */
+export const MIGRATIONS = [Initial1763812800000];

@@ -1,0 +1,36 @@
+import { SUBJECTS } from '@drover/contracts';
+import { MessageBus } from '@drover/messaging';
+import { Injectable } from '@nestjs/common';
+
+/** Messages that only shorten a poll. Safe to lose. */
+@Injectable()
+export class Hints {
+  private feedListener: (() => void) | null = null;
+  private feedHintDue = false;
+
+  constructor(private readonly bus: MessageBus) {}
+
+  due(): void {
+    this.bus.hint(SUBJECTS.hint.due);
+  }
+
+  registry(): void {
+    this.bus.hint(SUBJECTS.hint.registry);
+  }
+
+  /** The relay may run in this replica or in another one. Folded: one hint for all commits of 5 ms. */
+  feed(): void {
+    if (this.feedHintDue) return;
+    this.feedHintDue = true;
+    setTimeout(() => {
+      this.feedHintDue = false;
+      if (this.feedListener !== null) this.feedListener();
+      else this.bus.hint(SUBJECTS.hint.feed);
+    }, 5).unref();
+  }
+
+  /** This replica relays the feed itself, or does not any longer (null). */
+  onFeed(listener: (() => void) | null): void {
+    this.feedListener = listener;
+  }
+}

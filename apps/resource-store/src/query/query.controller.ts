@@ -1,0 +1,51 @@
+import {
+  checkInvariants,
+  listProcesses,
+  listResources,
+  listTransitions,
+  readResources,
+  readSummary,
+} from '@drover/contracts';
+import { ContractHandler } from '@drover/messaging';
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { InvariantsService } from './invariants.service.js';
+import { QueryService } from './query.service.js';
+
+@Controller()
+export class QueryController {
+  constructor(
+    private readonly query: QueryService,
+    private readonly invariants: InvariantsService,
+  ) {}
+
+  @ContractHandler(readResources)
+  read(@Payload() request: { ids: number[] }) {
+    return this.query.byIds(request.ids);
+  }
+
+  @ContractHandler(listResources)
+  resources(@Payload() request: Parameters<QueryService['resources']>[0]) {
+    return this.query.resources(request);
+  }
+
+  @ContractHandler(listTransitions)
+  transitions(@Payload() request: { resourceId: number; limit: number; afterRevision: number | null }) {
+    return this.query.transitions(request.resourceId, request.limit, request.afterRevision);
+  }
+
+  @ContractHandler(listProcesses)
+  processes(@Payload() request: Parameters<QueryService['processes']>[0]) {
+    return this.query.processes(request);
+  }
+
+  @ContractHandler(readSummary)
+  summary() {
+    return this.query.summary();
+  }
+
+  @ContractHandler(checkInvariants)
+  async check() {
+    return { violations: await this.invariants.check() };
+  }
+}

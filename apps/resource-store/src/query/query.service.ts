@@ -1,0 +1,155 @@
+import type {
+  Filter,
+  FinishedProcessRow,
+  ProcessRow,
+  ProcessView,
+  ResourceRow,
+  TransitionRow,
+} from '@drover/contracts';
+import { rows } from '@drover/database';
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { RegistryService } from '../registry/registry.service.js';
+import { millis } from '../sql/columns.sql.js';
+import { FINISHED_COLUMNS, PROCESS_COLUMNS, RESOURCE_COLUMNS } from '../sql/rows.sql.js';
+import { conditions, Parameters, processColumns, resourceColumns, type FilterColumns } from './filters.js';
+import { fitting } from './fitting.js';
+import { ResourceReader } from './resource-reader.js';
+
+/** Rows of one page at most, whatever is asked for. */
+const MAX_PAGE = 3_000;
+
+/** Reads for people and for the gateway. Nothing here is on the way of a transition. */
+@Injectable()
+export class QueryService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly registry: RegistryService,
+    private readonly reader: ResourceReader,
+  ) {}
+
+  async byIds(ids: number[]): Promise<{ resources: ResourceRow[]; processes: ProcessRow[] }> {
+    const { resources, processes } = await this.reader.byIds(ids);
+    const { kept } = fitting(resources);
+    const read = new Set(kept.map(({ id }) => id));
+    return { resources: kept, processes: processes.filter(({ resourceId }) => read.has(resourceId)) };
+  }
+
+  async resources(request: {
+    type: string;
+    filters: Filter[];
+    limit: number;
+    afterId: number | null;
+    descending: boolean;
+    includeRemoved: boolean;
+  }): Promise<{ resources: ResourceRow[]; more: boolean }> {
+    const { type, filters, afterId, descending, includeRemoved } = request;
+    const definition = (await this.registry.types()).byName(type) ?? RegistryService.unknownType(type);
+    const limit = pageSize(request.limit);
+    const parameters = new Parameters();
+    const where = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
+    where.push(...conditions(filters, resourceColumns(definition.fields, definition.stateFields), parameters));
+    if (!includeRemoved) where.push(`r.state not in ('removed', 'purging', 'purged')`);
+    if (afterId !== null) where.push(`d.id ${descending ? '<' : '>'} ${parameters.add(afterId)}`);
+    const found = await rows<ResourceRow>(
+      this.dataSource,
+      `select ${RESOURCE_COLUMNS}
+         from resource_data d join resource r on r.id = d.id
+        where ${where.join(' and ')}
+        order by d.id ${descending ? 'desc' : 'asc'} limit ${parameters.add(limit + 1)}`,
+      parameters.values,
+    );
+    const { kept: resources, more } = page(found, limit);
+    return { resources, more };
+  }
+
+  async transitions(resourceId: number, limit: number, afterRevision: number | null) {
+    const size = pageSize(limit);
+    const found = await rows<TransitionRow>(
+      this.dataSource,
+      `select from_state as "from", to_state as "to", state_field as "stateField", process, process_id as "processId", revision,
+              ${millis('time')} as time
+         from feed
+        where resource_id = $1 and revision > $2 and (from_state <> to_state or kind <> 'changed')
+        order by revision limit $3`,
+      [resourceId, afterRevision ?? 0, size + 1],
+    );
+    const { kept: transitions, more } = page(found, size);
+    return { transitions, more };
+  }
+
+  /** Live and finished ones, newest first. Numbers of both come from one sequence, so that one keyset covers them. */
+  async processes(request: {
+    ids: number[] | null;
+    resourceId: number | null;
+    filters: Filter[];
+    limit: number;
+    beforeId: number | null;
+  }): Promise<{ processes: ProcessView[]; more: boolean }> {
+    const limit = pageSize(request.ids === null ? request.limit : Math.max(request.limit, request.ids.length));
+    const [live, finished] = await Promise.all([
+      this.processPage<ProcessRow>(request, limit, PROCESS_COLUMNS, 'process_live p', processColumns(true)),
+      this.processPage<FinishedProcessRow>(
+        request,
+        limit,
+        FINISHED_COLUMNS.replaceAll('f.', 'p.'),
+        'process_finished p',
+        processColumns(false),
+      ),
+    ]);
+    const ended = new Set(finished.map(({ id }) => id));
+    const merged: ProcessView[] = [
+      // One that ended between the two reads is in both: the end is the truth.
+      ...live.filter(({ id }) => !ended.has(id)).map((row) => ({ live: true as const, ...row })),
+      ...finished.map((row) => ({ live: false as const, ...row })),
+    ].sort((a, b) => b.id - a.id);
+    const { kept: processes, more } = page(merged, limit);
+    return { processes, more };
+  }
+
+  private processPage<Row>(
+    request: { ids: number[] | null; resourceId: number | null; filters: Filter[]; beforeId: number | null },
+    limit: number,
+    columns: string,
+    table: string,
+    filterColumns: FilterColumns,
+  ): Promise<Row[]> {
+    const parameters = new Parameters();
+    const where = conditions(request.filters, filterColumns, parameters);
+    if (request.ids !== null) where.push(`p.id = any (${parameters.add(request.ids)}::bigint[])`);
+    if (request.resourceId !== null) where.push(`p.resource_id = ${parameters.add(request.resourceId)}`);
+    if (request.beforeId !== null) where.push(`p.id < ${parameters.add(request.beforeId)}`);
+    return rows<Row>(
+      this.dataSource,
+      `select ${columns} from ${table}
+        ${where.length === 0 ? '' : `where ${where.join(' and ')}`}
+        order by p.id desc limit ${parameters.add(limit + 1)}`,
+      parameters.values,
+    );
+  }
+
+  async summary() {
+    const [resources, live] = await Promise.all([
+      rows<{ type: string; state: string; count: number }>(
+        this.dataSource,
+        'select type, state, count(*)::int as count from resource group by type, state order by type, state',
+      ),
+      rows<{ status: string; count: number }>(
+        this.dataSource,
+        'select status, count(*)::int as count from process_live group by status order by status',
+      ),
+    ]);
+    return { resources, live };
+  }
+}
+
+function pageSize(limit: number): number {
+  return Math.min(Math.max(1, Math.trunc(limit)), MAX_PAGE);
+}
+
+/** Cuts what was read to a page: one row more than asked for tells that there is more, and so does an answer that grew too long. */
+function page<T>(found: T[], limit: number): { kept: T[]; more: boolean } {
+  const { kept, cut } = fitting(found.slice(0, limit));
+  return { kept, more: cut.length > 0 || found.length > limit };
+}

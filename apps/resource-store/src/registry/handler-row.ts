@@ -1,0 +1,32 @@
+import type { HandlerRow } from '@drover/contracts';
+import { isJsonObject, type Json, type JsonObject } from '@drover/kernel';
+
+export interface StoredHandler {
+  id: number;
+  name: string;
+  data: JsonObject;
+}
+
+const DEFAULT_PRIORITY = 1000;
+
+/** An external handler resource as the registry hands it out; what an operator left out has its default here. */
+export function handlerRow({ id, name, data }: StoredHandler): HandlerRow {
+  const listed = data['processConfigs'];
+  const configs = (Array.isArray(listed) ? listed : []).filter(isJsonObject).map((config) => ({
+    name: String(config['name'] ?? ''),
+    onError: typeof config['onError'] === 'string' ? config['onError'] : null,
+  }));
+  const older = data['processNames'];
+  if (typeof older === 'string' && older.trim() !== '') configs.push({ name: older, onError: null });
+  return {
+    resourceId: id,
+    name,
+    priority: number(data['priority']) ?? DEFAULT_PRIORITY,
+    retries: number(data['retries']),
+    timeoutMillis: number(data['timeoutMillis']),
+    delivery: data['delivery'] === 'durable' ? 'durable' : 'core',
+    processConfigs: configs,
+  };
+}
+
+const number = (value: Json | undefined): number | null => (typeof value === 'number' ? value : null);

@@ -1,0 +1,193 @@
+import type { DefinitionRow, HandlerRow } from '@drover/contracts';
+import { rows } from '@drover/database';
+import { DroverError, monotonicMillis, type JsonObject } from '@drover/kernel';
+import {
+  checkRegistry,
+  compileType,
+  declareType,
+  parseDocuments,
+  TypeRegistry,
+  type TypeDefinition,
+} from '@drover/process-model';
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
+import { Hints } from '../observability/hints.js';
+import { fitting } from '../query/fitting.js';
+import { COUNT_UNPURGED, READ_DEFINITIONS, READ_HANDLERS, READ_VERSIONS } from '../sql/registry.sql.js';
+import {
+  addNewRegions,
+  compiled,
+  insertDefinition,
+  lockRegistry,
+  occupiedDroppedStates,
+  presentDefinitions,
+  raiseRevision,
+  readDefinition,
+  registryRevision,
+  type StoredDefinition,
+} from './definition-store.js';
+import { handlerRow, type StoredHandler } from './handler-row.js';
+import { HandlerFiles } from './handler-files.js';
+
+/** Definitions read per page before the page is cut to size. */
+const PAGE_ROWS = 500;
+const TYPES_TRUSTED_MILLIS = 1_000;
+
+/** Declares and hands out definitions and handlers. One revision covers both; it rises in the transaction of the change. */
+@Injectable()
+export class RegistryService {
+  private cache: { revision: number; types: TypeRegistry } | null = null;
+  private checkedAt = 0;
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly hints: Hints,
+    private readonly handlerFiles: HandlerFiles,
+  ) {}
+
+  async read(
+    sinceRevision: number,
+    afterName: string | null,
+  ): Promise<{ revision: number; definitions: DefinitionRow[]; handlers: HandlerRow[] | null; more: boolean }> {
+    // One snapshot for all three: a revision must never be newer than what it is said to cover.
+    return this.dataSource.transaction('REPEATABLE READ', async (on) => {
+      const revision = await registryRevision(on);
+      const handlers = afterName === null ? (await rows<StoredHandler>(on, READ_HANDLERS)).map(handlerRow) : null;
+      const found = await rows<StoredDefinition>(on, READ_DEFINITIONS, [sinceRevision, afterName ?? '', PAGE_ROWS + 1]);
+      const { kept, cut } = fitting(found.slice(0, PAGE_ROWS));
+      return { revision, definitions: kept, handlers, more: cut.length > 0 || found.length > PAGE_ROWS };
+    });
+  }
+
+  async readOne(name: string, version: number | null) {
+    const definition = await readDefinition(this.dataSource, name, version);
+    if (definition === undefined) throw notFound(name, version);
+    const versions = await rows<{ version: number; created: number }>(this.dataSource, READ_VERSIONS, [name]);
+    return { definition: definition as DefinitionRow, versions };
+  }
+
+  /** The compiled present types, at most a second old and never older than the last hint. */
+  async types(): Promise<TypeRegistry> {
+    const now = monotonicMillis();
+    if (this.cache !== null && now - this.checkedAt < TYPES_TRUSTED_MILLIS) return this.cache.types;
+    const revision = await registryRevision(this.dataSource);
+    if (this.cache === null || this.cache.revision < revision) {
+      this.cache = await this.dataSource.transaction('REPEATABLE READ', async (on) => ({
+        revision: await registryRevision(on),
+        types: new TypeRegistry((await presentDefinitions(on)).map(compiled)),
+      }));
+    }
+    this.checkedAt = now;
+    return this.cache.types;
+  }
+
+  /** Somebody says that the registry changed: the next reader looks. */
+  forget(): void {
+    this.checkedAt = -TYPES_TRUSTED_MILLIS;
+  }
+
+  async apply(request: { document: JsonObject; mode: 'create' | 'update'; name: string | null }) {
+    const documents = parseDocuments(JSON.stringify(request.document), { format: 'json', file: 'the document' });
+    const document = documents[0];
+    if (documents.length !== 1 || document === undefined || document.kind !== 'ResourceType')
+      throw new DroverError('InvalidDefinition', 'One document of kind ResourceType is needed');
+    if (request.name !== null && request.name !== document.name)
+      throw new DroverError('InvalidDefinition', `The document is named ${document.name}, the path ${request.name}`);
+    const applied = await this.dataSource.transaction(async (on) => {
+      const revision = await lockRegistry(on);
+      const stored = await presentDefinitions(on);
+      const before = stored.find((row) => row.name === document.name);
+      if (before?.system === true)
+        throw new DroverError('SystemDefinition', `${document.name} is a system definition and cannot be redeclared`);
+      if (request.mode === 'create' && before !== undefined)
+        throw new DroverError('NotUnique', `The type ${document.name} is declared already; change it by its name`);
+      if (request.mode === 'update' && before === undefined) throw notFound(document.name, null);
+      const version = await nextVersion(on, document.name);
+      const { type, warnings, hash } = declareType(document, stored.map(compiled), { version });
+      if (before?.hash === hash) return { definition: before, changed: false };
+      const definition = await this.write(on, {
+        type,
+        before: before === undefined ? null : compiled(before),
+        row: { document: document as unknown as JsonObject, hash, warnings },
+        revision: revision + 1,
+      });
+      await raiseRevision(on);
+      return { definition, changed: true };
+    });
+    if (applied.changed) {
+      this.forget();
+      await this.handlerFiles.register(document.handlers ?? []);
+      this.hints.registry();
+    }
+    return applied as { definition: DefinitionRow; changed: boolean };
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.dataSource.transaction(async (on) => {
+      const revision = await lockRegistry(on);
+      const stored = await presentDefinitions(on);
+      const before = stored.find((row) => row.name === name);
+      if (before === undefined) throw notFound(name, null);
+      if (before.system) throw new DroverError('SystemDefinition', `${name} is a system definition`);
+      const broken = checkRegistry(stored.filter((row) => row.name !== name).map(compiled));
+      if (broken.length > 0)
+        throw new DroverError('DefinitionInUse', broken.map((finding) => finding.message).join('; '));
+      await on.query('lock table resource in share mode');
+      const occupied = await rows<{ state: string; count: number }>(on, COUNT_UNPURGED, [name]);
+      if (occupied.length > 0) throw inUse(name, 'has resources that are not purged', occupied.map(described));
+      await insertDefinition(on, {
+        ...before,
+        version: await nextVersion(on, name),
+        revision: revision + 1,
+        deleted: true,
+      });
+      await raiseRevision(on);
+    });
+    this.forget();
+    this.hints.registry();
+  }
+
+  /**
+   * Writes one version, in the caller's transaction and under the registry's lock.
+   * @throws DroverError DefinitionInUse when resources are in a state that the new version drops
+   */
+  async write(
+    on: EntityManager,
+    declared: {
+      type: TypeDefinition;
+      before: TypeDefinition | null;
+      row: { document: JsonObject; hash: string; warnings: DefinitionRow['warnings'] };
+      revision: number;
+    },
+  ): Promise<StoredDefinition> {
+    const { type, before, row, revision } = declared;
+    if (before !== null) {
+      const occupied = await occupiedDroppedStates(on, before, type);
+      if (occupied.length > 0) throw inUse(type.name, 'has resources in states that this version drops', occupied);
+      await addNewRegions(on, before, type);
+    }
+    const { name, version, system } = type;
+    return insertDefinition(on, { ...row, name, version, system, revision, deleted: false });
+  }
+
+  /** How a resource of an unknown type is shown: as one without fields. */
+  static unknownType(name: string): TypeDefinition {
+    return compileType({ apiVersion: 'drover/v1', kind: 'ResourceType', name }, { version: 1, system: false });
+  }
+}
+
+/** Versions go on counting when a type is declared anew after its deletion. */
+export async function nextVersion(on: EntityManager, name: string): Promise<number> {
+  return ((await readDefinition(on, name, null))?.version ?? 0) + 1;
+}
+
+const described = ({ state, count }: { state: string; count: number }): string => `${state} (${count})`;
+
+function inUse(name: string, why: string, occupied: string[]): DroverError {
+  return new DroverError('DefinitionInUse', `${name} ${why}: ${occupied.join(', ')}`, { detail: occupied });
+}
+
+function notFound(name: string, version: number | null): DroverError {
+  return new DroverError('NotFound', `There is no definition ${name}${version === null ? '' : ` version ${version}`}`);
+}

@@ -1,0 +1,21 @@
+import { choice, integer, loadConfig, storeSettings, type Values } from '@drover/config';
+
+const specification = {
+  ...storeSettings,
+  /** Connections to PostgreSQL, three of them held by the commit lanes. */
+  poolSize: integer('DROVER_STORE_POOL_SIZE', { fallback: 12, min: 6, max: 200 }),
+  feedRetentionDays: integer('DROVER_FEED_RETENTION_DAYS', { fallback: 7, min: 1, max: 3_650 }),
+  historyRetentionDays: integer('DROVER_HISTORY_RETENTION_DAYS', { fallback: 30, min: 1, max: 3_650 }),
+  /** JetStream replicas of the transition feed: 3 in a NATS cluster. */
+  streamReplicas: integer('DROVER_STREAM_REPLICAS', { fallback: 1, min: 1, max: 5 }),
+  /** Background jobs (relay, presence, partitions) may be kept off a replica. */
+  background: choice('DROVER_STORE_BACKGROUND', ['on', 'off'], 'on'),
+};
+
+export type StoreSettings = Values<typeof specification>;
+
+/** @throws ConfigError with every problem at once */
+export const loadSettings = (): StoreSettings => loadConfig(specification);
+
+/** Nest's token for the settings. */
+export const SETTINGS = Symbol('settings');

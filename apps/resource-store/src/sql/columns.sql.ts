@@ -1,0 +1,43 @@
+/**
+ * What a transition carries, as columns of `json_to_recordset`; its position in the batch is `n`, from 1. Missing keys are null. Written by commit/commit-input.ts.
+ * `p_*` are the fields of the process that is updated or started; `e_*` those of its end; `c_*` those of the resource's change.
+ */
+export const INPUT_COLUMNS = `
+  cmd uuid, hash text, reg bigint,
+  res bigint, field text, xtype text, xrev int, xstates text[], pid bigint, pver int,
+  chg boolean, c_to text, c_map jsonb, c_kind text, c_proc text, c_trans text, c_msg text, c_prog smallint,
+  c_data jsonb, c_setname boolean, c_name text, c_setdesc boolean, c_desc text,
+  upd boolean, fin boolean, start boolean,
+  e_exit text, e_progress jsonb, e_code text, e_msg text,
+  p_name text, p_status text, p_waiting text, p_slot smallint, p_dispatch int, p_execs int, p_progress jsonb,
+  p_pred bigint, p_code text, p_msg text,
+  p_dl double precision, p_dlkeep boolean, p_wdl double precision, p_wdlkeep boolean, p_wake double precision, p_wakedl boolean,
+  p_began text, p_defver int, p_token text, p_data jsonb, p_notify text, p_prio int, p_total double precision,
+  ret boolean,
+  i_type text, i_kind text, i_uuid text, i_name text, i_desc text, i_data jsonb, i_account bigint, i_regions jsonb`;
+
+/** Milliseconds since the epoch of a timestamptz, as a bigint. */
+export const millis = (column: string): string => `floor(date_part('epoch', ${column}) * 1000)::bigint`;
+
+/** now() plus milliseconds; null stays null. */
+export const fromNow = (column: string): string => `now() + ${column} * interval '1 millisecond'`;
+
+/** States in which an external handler's registration is handed out: while it is being updated it must not vanish. */
+export const HANDLER_STATES = `('active', 'updating-active')`;
+
+/** States in which an external handler does not hold its name. */
+const NAMELESS_STATES = `('requested', 'inactive', 'updating-inactive', 'removing', 'removed', 'purging', 'purged', 'error')`;
+
+/** The name that a resource holds alone in a state, or null. */
+export const claimOf = (type: string, state: string, name: string): string =>
+  `case when ${type} = 'externalHandler' and ${state} not in ${NAMELESS_STATES} then 'externalHandler/' || (${name}) end`;
+
+/** `next_wake_at`: what the engine asks for, never later than the total or the waiting clock, infinity where only an operator can act. */
+export const wakeAt = (t: { wake: string; wakeAtDeadline: string; deadline: string; wait: string; total: string }) => `
+  case
+    when ${t.wakeAtDeadline} then coalesce(least(${t.deadline},
+           case when ${t.wait} > now() then ${t.wait} end, case when ${t.total} > now() then ${t.total} end), 'infinity')
+    when ${t.wake} is null then 'infinity'
+    else least(${fromNow(t.wake)},
+           case when ${t.wait} > now() then ${t.wait} end, case when ${t.total} > now() then ${t.total} end)
+  end`;

@@ -1,0 +1,203 @@
+import { claimOf, fromNow, HANDLER_STATES, INPUT_COLUMNS, wakeAt } from './columns.sql.js';
+
+/**
+ * Commits a batch of transitions of existing resources: one statement, one round trip, one transaction.
+ *
+ * - `held` and `live` lock the resource rows, then their live processes, each in id order: two stores never deadlock.
+ * - `checked` compares every guard; everything after it joins its rows, never the input: a transition applies wholly or not at all.
+ * - After a wait for a row lock, other tables are still read with the statement's old snapshot. `seen_revision` is read with that
+ *   snapshot: where it differs from the locked row, nothing else that was read can be trusted, and the row is tried `again`.
+ * - `= any (array(...))` around every access to a table pins an index scan whatever the statistics say (see commit-plan.int.spec.ts).
+ * - `started` reads `ended`, so that the old row is gone from the unique index before the new one enters.
+ */
+export const COMMIT_TRANSITIONS = {
+  name: 'commit-transitions',
+  text: `
+with input as materialized (
+  select x.ordinality::int as n, x.* from rows from (json_to_recordset($1::json) as (${INPUT_COLUMNS})) with ordinality x
+),
+held as materialized (
+  select r.id, r.type, r.kind, r.state, r.transitioning, r.message, r.progress, r.regions, r.account_id,
+         r.revision, r.data_revision,
+         (select s.revision from resource s where s.id = r.id) as seen_revision
+    from resource r
+   where r.id = any (array(select res from input))
+   order by r.id
+     for update
+),
+live as materialized (
+  select p.id, p.version, p.resource_id, p.state_field, p.deadline, p.wait_deadline
+    from process_live p
+   where p.resource_id = any (array(select id from held))
+   order by p.id
+     for update
+),
+checked as materialized (
+  select i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state,
+         r.transitioning, r.message, r.progress, r.regions,
+         cur.state as from_state, nxt.state as next_state,
+         (i.c_data is not null or i.c_setname or i.c_setdesc or hld.claims is not null
+           or (i.field = 'state' and i.chg and nxt.state = 'removed' and r.state <> 'removed')) is true as writes,
+         hld.claims, g.revision as registry_revision,
+         case when i.p_dlkeep then p.deadline else ${fromNow('i.p_dl')} end as next_deadline,
+         case when i.p_wdlkeep then p.wait_deadline else ${fromNow('i.p_wdl')} end as next_wait,
+         case
+           when i.cmd is not null and exists (select from command c where c.id = i.cmd) then 'repeat'
+           when i.reg < g.revision then 'staleRegistry'
+           when r.id is null then 'conflict'
+           when r.revision is distinct from r.seen_revision then 'again'
+           when i.xtype <> r.type
+             or i.xrev <> r.revision
+             or (i.xstates is not null and (cur.state = any (i.xstates)) is not true)
+             or (i.pid is not null and (p.id = i.pid and p.version = i.pver) is not true)
+             or (i.start and i.pid is null and p.id is not null)
+             or nxt.state is null
+           then 'conflict'
+           when hld.claims and exists (
+             select from resource_data o
+              where o.claim = 'externalHandler/' || coalesce(i.c_name, (select d.name from resource_data d where d.id = r.id))
+                and o.id <> r.id)
+           then 'notUnique'
+           else 'ok'
+         end as verdict
+    from input i
+   cross join (select revision from registry) g
+    left join held r on r.id = i.res
+    left join live p on p.resource_id = i.res and p.state_field = i.field
+   cross join lateral (
+     select case when i.field = 'state' then r.state else r.regions -> i.field ->> 'state' end as state) cur
+   cross join lateral (
+     select case
+              when i.c_map is not null then i.c_map ->> cur.state
+              else coalesce(i.c_to, cur.state)
+            end as state) nxt
+   -- null: no handler, or its hold on its name stays as it is; true: takes it (or renames); false: gives it back
+   cross join lateral (
+     select case when r.type = 'externalHandler' and i.field = 'state' and i.chg
+                 then ${claimOf('r.type', 'nxt.state', "''")} is not null end as claims) hld
+),
+passed as materialized (
+  select c.*, case when c.start then nextval('drover_number') end as new_pid
+    from checked c where c.verdict = 'ok'
+),
+commanded as (
+  insert into command (id, hash, resource_id, process_id)
+  select cmd, hash, res, coalesce(new_pid, pid) from passed where cmd is not null order by cmd
+  on conflict (id) do nothing
+  returning id, resource_id
+),
+ok as materialized (
+  select * from passed p
+   where p.cmd is null or (p.cmd, p.res) in (select id, resource_id from commanded)
+),
+moved as (
+  update resource r
+     set revision = r.revision + 1,
+         data_revision = r.data_revision + ok.writes::int,
+         state = case when ok.field = 'state' then ok.next_state else r.state end,
+         transitioning = case when ok.field = 'state' then ok.c_trans else r.transitioning end,
+         message = case when ok.field = 'state' then ok.c_msg else r.message end,
+         progress = case when ok.field = 'state' then ok.c_prog else r.progress end,
+         regions = case when ok.field = 'state' then r.regions else r.regions || jsonb_build_object(ok.field,
+           jsonb_build_object('state', ok.next_state, 'transitioning', ok.c_trans, 'message', ok.c_msg, 'progress', ok.c_prog)) end
+    from ok
+   where r.id = ok.res and ok.chg
+     and r.id = any (array(select res from ok where chg))
+  returning r.id, r.type, r.account_id, r.revision, ok.n, ok.field, ok.from_state, ok.next_state, ok.c_kind, ok.c_proc, ok.writes,
+            case when ok.c_proc is null then null
+                 when ok.pid is null or ok.c_proc = ok.p_name then coalesce(ok.new_pid, ok.pid)
+                 else ok.pid end as process_id
+),
+wrote as (
+  update resource_data d
+     set data = case when ok.c_data is null then d.data else d.data || ok.c_data end,
+         name = case when ok.c_setname then ok.c_name else d.name end,
+         description = case when ok.c_setdesc then ok.c_desc else d.description end,
+         removed = case when ok.field = 'state' and ok.next_state = 'removed' and d.removed is null then now() else d.removed end,
+         claim = case when ok.claims is null then d.claim
+                      when ok.claims then 'externalHandler/' || case when ok.c_setname then ok.c_name else d.name end end,
+         revision = d.revision + 1
+    from ok
+   where d.id = ok.res and ok.chg and ok.writes
+     and d.id = any (array(select res from ok where chg and writes))
+),
+kept as (
+  update process_live p
+     set version = p.version + 1,
+         name = ok.p_name, status = ok.p_status, waiting_handler = ok.p_waiting, slot = ok.p_slot, dispatch = ok.p_dispatch,
+         execution_count = ok.p_execs, progress = ok.p_progress, predecessor_id = ok.p_pred, resend = false,
+         error_code = ok.p_code, error_message = ok.p_msg,
+         deadline = ok.next_deadline, wait_deadline = ok.next_wait,
+         next_wake_at = ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: 'p.total_deadline' })}
+    from ok
+   where ok.upd and p.id = ok.pid
+     and p.id = any (array(select pid from ok where upd))
+),
+ended as (
+  delete from process_live p
+   using ok
+   where ok.fin and p.id = ok.pid
+     and p.id = any (array(select pid from ok where fin))
+  returning p.*, ok.e_exit, ok.e_progress, ok.e_code, ok.e_msg
+),
+-- reaching removed ends what is live in the resource's other regions
+swept as (
+  delete from process_live p
+   using ok
+   where ok.chg and ok.field = 'state' and ok.next_state = 'removed'
+     and p.resource_id = ok.res and p.state_field <> 'state'
+     and p.resource_id = any (array(select res from ok where chg and field = 'state' and next_state = 'removed'))
+  returning p.*, 'CANCELED' as e_exit, p.progress as e_progress, p.error_code as e_code, p.error_message as e_msg
+),
+finished as (
+  insert into process_finished (id, resource_id, account_id, start_time, end_time, definition_version, execution_count, priority,
+                                resource_type, state_field, name, exit_reason, error_code, error_message, progress, data)
+  select id, resource_id, account_id, start_time, now(), definition_version, execution_count, priority,
+         resource_type, state_field, name, e_exit, e_code, e_msg, e_progress, data
+    from (select * from ended union all select * from swept) gone
+),
+started as (
+  insert into process_live (id, resource_id, account_id, predecessor_id, start_time, next_wake_at, deadline, wait_deadline,
+                            total_deadline, version, definition_version, dispatch, execution_count, priority, slot, resend,
+                            resource_type, state_field, name, began_state, status, waiting_handler, token, notify,
+                            error_code, error_message, progress, data)
+  select ok.new_pid, ok.res, ok.account_id, ok.p_pred, now(),
+         ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: fromNow('ok.p_total') })},
+         ok.next_deadline, ok.next_wait, ${fromNow('ok.p_total')},
+         1, ok.p_defver, ok.p_dispatch, ok.p_execs, ok.p_prio, ok.p_slot, false,
+         ok.type, ok.field, ok.p_name, coalesce(ok.p_began, ok.from_state), ok.p_status, ok.p_waiting, ok.p_token, ok.p_notify,
+         ok.p_code, ok.p_msg, ok.p_progress, ok.p_data
+    from ok left join ended e on e.id = ok.pid
+   where ok.start
+),
+noted as (
+  insert into feed (resource_id, process_id, account_id, time, revision, resource_type, kind, process, state_field, from_state, to_state)
+  select id, process_id, account_id, now(), revision, type, c_kind, c_proc, field, from_state, next_state
+    from moved
+),
+registered as (
+  update registry set revision = revision + 1
+   where exists (
+     select from moved m
+      where m.type = 'externalHandler' and m.field = 'state'
+        and ((m.from_state in ${HANDLER_STATES}) <> (m.next_state in ${HANDLER_STATES})
+             or (m.writes and m.next_state in ${HANDLER_STATES})))
+  returning revision
+)
+select c.n, case when c.verdict = 'ok' and ok.n is null then 'again' else c.verdict end as verdict,
+       c.registry_revision, (select revision from registered) as registered,
+       c.res, c.revision + case when c.chg then 1 else 0 end as revision, c.next_state as state, c.from_state,
+       coalesce(ok.new_pid, case when c.upd or not c.fin then c.pid end) as pid,
+       case when ok.new_pid is not null then 1 when c.upd then c.pver + 1 when not c.fin then c.pver end as pver,
+       floor(date_part('epoch', now()) * 1000)::bigint as now,
+       c.main_state, c.transitioning, c.message, c.progress, c.regions,
+       c.type, c.kind, c.account_id,
+       d.uuid, d.name, d.description, d.data, d.created, d.removed
+  from checked c
+  left join ok on ok.n = c.n
+  left join lateral (
+    select d.uuid, d.name, d.description, d.data,
+           floor(date_part('epoch', d.created) * 1000)::bigint as created, floor(date_part('epoch', d.removed) * 1000)::bigint as removed
+      from resource_data d where c.ret and d.id = ok.res) d on true
+`,
+};

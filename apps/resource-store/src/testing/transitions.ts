@@ -1,0 +1,123 @@
+import type { CommitTransition, ProcessFields, ProcessInsert, ResourceChange } from '@drover/contracts';
+import { newToken, uuidv7 } from '@drover/kernel';
+
+/** Builders of transitions, with everything a test does not care about filled in. */
+
+export function blank(over: Partial<CommitTransition> = {}): CommitTransition {
+  return {
+    commandId: null,
+    commandHash: null,
+    registryRevision: Number.MAX_SAFE_INTEGER,
+    insert: null,
+    resourceId: null,
+    stateField: 'state',
+    expectType: null,
+    expectRevision: null,
+    expectStates: null,
+    processId: null,
+    processVersion: null,
+    change: null,
+    update: null,
+    end: null,
+    start: null,
+    returnResource: false,
+    ...over,
+  };
+}
+
+export function change(toState: ResourceChange['toState'], over: Partial<ResourceChange> = {}): ResourceChange {
+  return {
+    toState,
+    feedKind: 'transitioning',
+    process: 'volume.activate',
+    transitioning: 'yes',
+    message: null,
+    progress: null,
+    data: null,
+    ...over,
+  };
+}
+
+export function fields(over: Partial<ProcessFields> = {}): ProcessFields {
+  return {
+    name: 'volume.activate',
+    status: 'dispatched',
+    waitingHandler: null,
+    slot: 0,
+    dispatch: 1,
+    executionCount: 1,
+    progress: { v: 1 },
+    predecessorId: null,
+    errorCode: null,
+    errorMessage: null,
+    deadlineMillis: 30_000,
+    waitDeadlineMillis: null,
+    wakeMillis: 'deadline',
+    ...over,
+  };
+}
+
+export function start(over: Partial<ProcessInsert> = {}): ProcessInsert {
+  return {
+    ...fields(),
+    beganState: null,
+    definitionVersion: 1,
+    stateField: 'state',
+    token: newToken(),
+    data: { asked: true },
+    notify: null,
+    priority: 0,
+    totalMillis: null,
+    ...over,
+  };
+}
+
+/** A new volume; `toState` null leaves it in `requested`, with no process. */
+export function create(toState: string | null = null, over: Partial<CommitTransition> = {}): CommitTransition {
+  return blank({
+    insert: {
+      type: 'volume',
+      kind: 'volume',
+      uuid: uuidv7(),
+      name: 'v',
+      description: null,
+      data: { size: 1 },
+      accountId: null,
+      regions: {},
+    },
+    change: toState === null ? null : change(toState, { process: 'volume.create' }),
+    start: toState === null ? null : start({ name: 'volume.create' }),
+    ...over,
+  });
+}
+
+/** Starts `volume.activate` on a resting volume. */
+export function schedule(resourceId: number, over: Partial<CommitTransition> = {}): CommitTransition {
+  return blank({
+    commandId: uuidv7(),
+    commandHash: 'h',
+    resourceId,
+    expectStates: ['requested', 'inactive'],
+    change: change('activating'),
+    start: start(),
+    ...over,
+  });
+}
+
+/** Ends a process: its resource rests in `toState`. */
+export function finish(
+  resourceId: number,
+  processId: number,
+  processVersion: number,
+  toState = 'inactive',
+  over: Partial<CommitTransition> = {},
+): CommitTransition {
+  return blank({
+    resourceId,
+    processId,
+    processVersion,
+    change: change(toState, { feedKind: 'done', transitioning: 'no' }),
+    end: { exitReason: 'DONE', progress: { v: 1 }, errorCode: null, errorMessage: null },
+    ...over,
+  });
+}

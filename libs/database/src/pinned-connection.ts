@@ -1,0 +1,84 @@
+import type { DataSource } from 'typeorm';
+import type { PoolClient, QueryResult } from 'pg';
+
+/** One statement, prepared once per connection under its name. */
+export interface Statement {
+  /** at most 63 characters, unique among the statements of a program */
+  name: string;
+  text: string;
+}
+
+/** As TypeORM's PostgreSQL driver gives it; not part of its public types. */
+interface PooledDriver {
+  obtainMasterConnection(): Promise<[PoolClient, (error?: Error) => void]>;
+}
+
+/**
+ * Settings of a connection that runs batches. The plan is generic (made once, not per batch) and may not scan a table: at some
+ * hundred rows the planner would flip to a hash join with a sequential scan of the whole table (22 ms instead of 2.5).
+ */
+const SETTINGS = [
+  'set plan_cache_mode = force_generic_plan',
+  'set enable_seqscan = off',
+  'set enable_mergejoin = off',
+  'set enable_bitmapscan = off',
+  'set max_parallel_workers_per_gather = 0',
+].join('; ');
+
+/**
+ * One connection of the pool, held for good, for the statements of one lane: prepared once, with pinned plans. After any error of
+ * the connection itself the next call takes a new one.
+ */
+export class PinnedConnection {
+  private held: Promise<{ client: PoolClient; release: (error?: Error) => void }> | null = null;
+  private closed = false;
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  async run<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
+    const { client } = await this.obtain();
+    try {
+      const result: QueryResult<Row> = await client.query<Row>({ ...statement, values });
+      return result.rows;
+    } catch (error) {
+      // No SQLSTATE: the socket broke. Class 57P: the server is ending us. Either way this connection is used up.
+      const code = (error as { code?: string }).code;
+      if (code === undefined || code.length !== 5 || /^(08|57P)/.test(code)) this.drop(error as Error);
+      throw error;
+    }
+  }
+
+  /** Gives the connection back for good. */
+  close(): void {
+    this.closed = true;
+    this.drop(new Error('closed'));
+  }
+
+  private obtain(): Promise<{ client: PoolClient; release: (error?: Error) => void }> {
+    if (this.closed) return Promise.reject(new Error('the connection was closed'));
+    this.held ??= this.open().catch((error: unknown) => {
+      this.held = null;
+      throw error;
+    });
+    return this.held;
+  }
+
+  private async open(): Promise<{ client: PoolClient; release: (error?: Error) => void }> {
+    const driver = this.dataSource.driver as unknown as PooledDriver;
+    const [client, release] = await driver.obtainMasterConnection();
+    client.on('error', (error: Error) => this.drop(error));
+    try {
+      await client.query(SETTINGS);
+    } catch (error) {
+      release(error as Error);
+      throw error;
+    }
+    return { client, release };
+  }
+
+  private drop(error: Error): void {
+    const held = this.held;
+    this.held = null;
+    void held?.then(({ release }) => release(error)).catch(() => undefined);
+  }
+}
