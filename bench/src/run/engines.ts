@@ -1,5 +1,5 @@
 import { applyDefinition, createResource, type ProcessEnded, startProcess, SUBJECTS } from '@drover/contracts';
-import { DroverError } from '@drover/kernel';
+import { DroverError, type JsonObject } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import type { NatsConnection } from 'nats';
 import type { RunOne } from './load.js';
@@ -36,20 +36,28 @@ export async function drover(connection: NatsConnection, count: number): Promise
     .catch((error: unknown) => {
       if (!(error instanceof DroverError && error.code === 'NotUnique')) throw error;
     });
-  await register(connection, patience);
+
+  /** Creates a resource and waits until its create process has ended. */
+  const create = async (type: string, body: JsonObject): Promise<number> => {
+    const end = ends.expect();
+    const { resource } = await bus.requestUntilAnswered(
+      createResource,
+      { commandId: null, commandHash: null, notify: end.subject, type, body, accountId: null },
+      patience,
+    );
+    const { exitReason } = await end.heard;
+    if (exitReason !== 'DONE') throw new Error(`create of ${type} ended ${exitReason}`);
+    return resource.id;
+  };
+
+  // What the gateway does with a registration; no gateway runs here.
+  await create('externalHandler', { name: HANDLER, uuid: HANDLER, processConfigs: [{ name: 'benchthing.run' }] });
 
   const resources: number[] = [];
   const creating = async (): Promise<void> => {
     for (let left = count - resources.length; left > 0; left = count - resources.length) {
       const slot = resources.push(0) - 1;
-      const end = ends.expect();
-      const { resource } = await bus.requestUntilAnswered(
-        createResource,
-        { commandId: null, commandHash: null, notify: end.subject, type: 'benchThing', body: {}, accountId: null },
-        patience,
-      );
-      await end.heard;
-      resources[slot] = resource.id;
+      resources[slot] = await create('benchThing', {});
     }
   };
   await Promise.all(Array.from({ length: 64 }, creating));
@@ -75,18 +83,6 @@ export async function drover(connection: NatsConnection, count: number): Promise
       if (exitReason !== 'DONE') throw new Error(`ended ${exitReason}`);
     },
   };
-}
-
-async function register(connection: NatsConnection, patience: AbortSignal): Promise<void> {
-  const registration = { name: HANDLER, uuid: HANDLER, processConfigs: [{ name: 'benchthing.run' }] };
-  for (;;) {
-    const reply = await connection
-      .request('drover.handler.register', JSON.stringify(registration), { timeout: 5_000 })
-      .catch((error: unknown) => String(error));
-    if (typeof reply !== 'string' && reply.headers?.has('Drover-Error') !== true) return;
-    if (patience.aborted) throw new Error(`not registered: ${typeof reply === 'string' ? reply : reply.string()}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
 }
 
 /** Hears the ends of processes on one subscription; each waits under a number of its own. */
