@@ -3,6 +3,7 @@ import { DroverError, type JsonObject } from '@drover/kernel';
 import { Draft, type Effect, type Surroundings } from './draft.js';
 import { operate, type OperatorInput } from './operate.js';
 import { clip } from './progress.js';
+import type { BoundStep } from '../handlers/bindings.js';
 import type { HandlerReply } from './reply.js';
 import { advance, beforeTotal, sendAttempt, startAttempt, stepDone, stepFailed } from './steps.js';
 
@@ -65,7 +66,6 @@ const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHand
 
 function replied(draft: Draft, dispatch: number, reply: HandlerReply): string | null {
   if (dispatch !== draft.dispatch || !OPEN.has(draft.status)) return 'the attempt is over';
-  const step = draft.currentStep();
   switch (reply.kind) {
     case 'done':
       stepDone(draft, reply);
@@ -81,16 +81,17 @@ function replied(draft: Draft, dispatch: number, reply: HandlerReply): string | 
       draft.error = { code: 'ReplyRejected', message: clip(`${draft.progress.step ?? ''}: ${reply.reason}`) };
       draft.record('rejected', draft.error);
       keepWaiting(draft);
-      if (step === undefined) draft.status = 'dispatched';
       return null;
   }
 }
 
 /** The attempt goes on as it was: its clocks stay. */
 function keepWaiting(draft: Draft): void {
+  const { deadlineInMillis, waitDeadlineInMillis, totalDeadlineInMillis, waitingHandler } = draft.process;
+  draft.waitingHandler = waitingHandler;
   draft.deadlineMillis = 'keep';
-  draft.waitDeadlineMillis = 'keep';
-  draft.wakeMillis = 'deadline';
+  const wake = beforeTotal(deadlineInMillis ?? waitDeadlineInMillis ?? 0, totalDeadlineInMillis);
+  draft.wakeMillis = wake === deadlineInMillis ? 'deadline' : wake;
 }
 
 function progressed(draft: Draft, reply: Extract<HandlerReply, { kind: 'progress' }>): string | null {
@@ -104,7 +105,9 @@ function progressed(draft: Draft, reply: Extract<HandlerReply, { kind: 'progress
   draft.status = draft.status === 'running' ? 'running' : 'dispatched';
   draft.deadlineMillis = timeout;
   draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
-  draft.say('yes', reply.message ?? draft.region.message, reply.progress ?? draft.region.progress);
+  draft.waitDeadlineMillis = null;
+  const message = draft.region.message === waitingFor(step) ? null : draft.region.message;
+  draft.say('yes', reply.message ?? message, reply.progress ?? draft.region.progress);
   return null;
 }
 
@@ -114,6 +117,14 @@ function delayed(draft: Draft, reply: Extract<HandlerReply, { kind: 'delay' }>):
   } catch (error) {
     return refusedData(draft, error);
   }
+  const { waitMillis } = draft.definition!;
+  const left = draft.process.waitDeadlineInMillis;
+  if (reply.delayMillis > (left ?? waitMillis)) {
+    const message = `asked for a delay of ${reply.delayMillis} ms; waitMillis (${waitMillis}) leaves ${Math.max(0, left ?? waitMillis)}`;
+    stepFailed(draft, { code: 'DelayTooLong', message, retryable: false }, 'UNKNOWN_EXCEPTION');
+    return null;
+  }
+  draft.waitDeadlineMillis = left === null ? waitMillis : 'keep';
   draft.record('delayed');
   draft.closeExecution('DELAY');
   draft.newExecution();
@@ -132,10 +143,12 @@ function woken(draft: Draft): string | null {
   const { process } = draft;
   if (process.status === 'parked') return 'parked: an operator must act';
   if (passed(process.totalDeadlineInMillis)) {
+    draft.noticeCancel('the process reached the end of its longest life');
     stepFailed(
       draft,
       { code: 'TotalTimeout', message: 'The process reached the end of its longest life', retryable: false },
       'TIMEOUT',
+      draft.attemptUnderWay(),
     );
     return null;
   }
@@ -194,9 +207,9 @@ function rearm(draft: Draft): null {
 
 /** The next attempt of a step: a retry counts, a delay the handler asked for does not. */
 function attemptAgain(draft: Draft): null {
+  draft.replan();
   const step = draft.currentStep();
   if (step === undefined) {
-    draft.progress.step = null;
     advance(draft);
     return null;
   }
@@ -209,7 +222,6 @@ function attemptAgain(draft: Draft): null {
 function probe(draft: Draft): null {
   const step = draft.currentStep();
   if (step === undefined) {
-    draft.progress.step = null;
     advance(draft);
     return null;
   }
@@ -234,8 +246,12 @@ function unheard(draft: Draft, dispatch: number): string | null {
   draft.deadlineMillis = null;
   draft.waitDeadlineMillis = left === null ? waitMillis : 'keep';
   draft.wakeMillis = beforeTotal(left ?? waitMillis, draft.process.totalDeadlineInMillis);
-  draft.say('yes', `waiting for handler ${step.handler.name}`);
+  draft.say('yes', waitingFor(step));
   return null;
+}
+
+function waitingFor(step: BoundStep | undefined): string {
+  return `waiting for handler ${step?.handler.name ?? ''}`;
 }
 
 /** What the cancelled attempt made is merged, so that this process's first handler sees it. */
@@ -246,25 +262,22 @@ function predecessorAnswered(draft: Draft, predecessorId: number, data: JsonObje
     draft.merge(data);
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
-    draft.error = { code: error.code, message: error.message };
+    draft.error = { code: error.code, message: clip(error.message) };
   }
   begunAfterPredecessor(draft);
   return null;
 }
 
 function begunAfterPredecessor(draft: Draft): void {
-  draft.progress.predecessor = null;
-  if (draft.status !== 'waitingPredecessor') {
-    // An in-process step runs meanwhile: only the note of the predecessor goes.
-    keepWaiting(draft);
+  draft.progress.predecessor = draft.progress.predecessor?.next ?? null;
+  if (draft.status === 'waitingPredecessor') {
+    const step = draft.currentStep();
+    if (step === undefined) advance(draft);
+    else startAttempt(draft, step);
     return;
   }
-  const step = draft.currentStep() ?? draft.nextStep();
-  if (step === undefined) {
-    draft.progress.step = null;
-    advance(draft);
-    return;
-  }
-  draft.progress.step = step.key;
-  startAttempt(draft, step);
+  // An in-process step is under way, between two attempts or parked: only the note of the predecessor goes. When the pause between
+  // attempts ends is known to the database alone, so the next attempt is made at once.
+  if (draft.status === 'running') keepWaiting(draft);
+  else if (draft.status !== 'parked') draft.wakeMillis = 0;
 }

@@ -9,13 +9,13 @@ import type {
   StepRecord,
   TransitionRecord,
 } from '@drover/contracts';
-import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
+import { formatId, jsonEquals, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
 import { validateHandlerData } from '../fields/index.js';
 import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
 import { ownProcess } from '../states/index.js';
 import type { ExitReason } from './exit-reasons.js';
-import { packProgress, type Progress, unpackProgress } from './progress.js';
+import { clip, MAX_RECORD_MESSAGE, packProgress, type Predecessor, type Progress, unpackProgress } from './progress.js';
 
 /** What a decision may look at besides the rows and the input. No clock but `now`, which only goes into records. */
 export interface Surroundings {
@@ -74,7 +74,7 @@ export class Draft {
   executionCount: number;
   error: { code: string; message: string } | null;
   deadlineMillis: ProcessFields['deadlineMillis'] = null;
-  waitDeadlineMillis: ProcessFields['waitDeadlineMillis'] = null;
+  waitDeadlineMillis: ProcessFields['waitDeadlineMillis'];
   wakeMillis: ProcessFields['wakeMillis'] = null;
   readonly effects: Effect[] = [];
   /** changed top-level keys of the resource's data, with their whole values */
@@ -99,11 +99,35 @@ export class Draft {
     this.slot = process.slot;
     this.dispatch = process.dispatch;
     this.executionCount = process.executionCount;
+    this.waitDeadlineMillis = process.waitDeadlineInMillis === null ? null : 'keep';
     this.error = process.errorCode === null ? null : { code: process.errorCode, message: process.errorMessage ?? '' };
   }
 
   get definition(): ProcessDefinition | undefined {
     return ownProcess(this.around.type, this.name) ?? undefined;
+  }
+
+  /** The attempt a handler works on right now, as something the next process waits for. */
+  attemptUnderWay(): Predecessor | null {
+    const { process, progress } = this;
+    if ((process.status !== 'dispatched' && process.status !== 'running') || progress.step === null) return null;
+    return {
+      processId: process.id,
+      dispatch: process.dispatch,
+      token: process.token,
+      handler: splitStep(progress.step)[1],
+      until: process.readAt + Math.max(0, process.deadlineInMillis ?? 0),
+      ...(progress.predecessor === null ? {} : { next: progress.predecessor }),
+    };
+  }
+
+  /** Tells the handler that its attempt is not wanted any more; nothing when none is under way. */
+  noticeCancel(reason: string): void {
+    const attempt = this.attemptUnderWay();
+    if (attempt === null) return;
+    const { processId, dispatch, handler } = attempt;
+    const key = stepKey(processId, this.process.name, this.progress, this.progress.step!);
+    this.effects.push({ kind: 'cancelNotice', handler, id: attemptId(processId, dispatch), key, reason });
   }
 
   /** The steps of this execution that still have a handler, in order. */
@@ -130,19 +154,26 @@ export class Draft {
     if (Object.keys(patch).length === 0) return;
     const present = { ...this.resource.data, ...this.data };
     const valid = validateHandlerData(this.around.type, present, patch);
-    if (Object.keys(valid.data).length > 0) this.data = { ...this.data, ...valid.data };
+    for (const [key, value] of Object.entries(valid.data))
+      if (!jsonEquals(present[key], value)) this.data = { ...this.data, [key]: value };
     if (valid.name !== undefined && valid.name !== this.resource.name) this.resourceName = valid.name;
     if (valid.description !== undefined && valid.description !== this.resource.description)
       this.description = valid.description;
   }
 
   move(to: string, kind: TransitionRecord['kind'], feedKind: FeedKind): void {
-    if (this.progress.transitions.length === 0 && this.progress.dropped === 0)
-      this.progress.transitions.push({ from: this.process.beganState, to: this.region.state, kind: 'transitioning' });
+    this.recordBeginning();
     this.progress.transitions.push({ from: this.region.state, to, kind });
     this.region.state = to;
     this.region.progress = null;
     this.feedKind = feedKind;
+  }
+
+  /** A start does not know its state when it is planned; the first decision after it does. */
+  private recordBeginning(): void {
+    const { transitions, dropped } = this.progress;
+    if (transitions.length === 0 && dropped === 0)
+      transitions.push({ from: this.process.beganState, to: this.region.state, kind: 'transitioning' });
   }
 
   say(transitioning: RegionRow['transitioning'], message: string | null, progress: number | null = null): void {
@@ -162,7 +193,7 @@ export class Draft {
       start: this.progress.stepStart,
       stop: this.around.now,
       outcome,
-      ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+      ...(error === undefined ? {} : { error: { code: error.code, message: clip(error.message, MAX_RECORD_MESSAGE) } }),
     });
   }
 
@@ -212,6 +243,7 @@ export class Draft {
 
   /** The one commit transition that this decision is. */
   build(): CommitTransition {
+    this.recordBeginning();
     return {
       ...guards(this.around.registryRevision),
       resourceId: this.resource.id,

@@ -2,7 +2,8 @@ import type { OperatorAction } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
 import type { TypeDefinition } from '../definitions/types.js';
 import { statesOf, transitioningStates } from '../states/index.js';
-import { attemptId, type Draft, stepKey } from './draft.js';
+import type { Draft } from './draft.js';
+import { clip } from './progress.js';
 import { advance, ended, startAttempt } from './steps.js';
 
 export interface OperatorInput {
@@ -17,6 +18,9 @@ export interface OperatorInput {
 /** Statuses in which no handler works: a step may be repeated or skipped without two working at once. */
 const IDLE: ReadonlySet<string> = new Set(['parked', 'backoff', 'delayed', 'waitingHandler', 'ready']);
 
+/** Acts that go on with the same process. */
+const REPEATS: ReadonlySet<string> = new Set(['retry', 'skip', 'replay']);
+
 /** What an operator may do with a live process in this status. */
 export function operatorActions(status: string): OperatorAction[] {
   return IDLE.has(status) ? ['retry', 'skip', 'cancel', 'force', 'replay'] : ['cancel', 'force'];
@@ -29,7 +33,12 @@ export function operate(draft: Draft, input: OperatorInput): DroverError | null 
       'ActionNotAvailable',
       `${input.action} is not available while the process is ${draft.status}; available: ${operatorActions(draft.status).join(', ')}`,
     );
-  const audit = { code: `Operator.${input.action}`, message: `by ${input.operator ?? 'operator'}` };
+  if (REPEATS.has(input.action) && (draft.process.totalDeadlineInMillis ?? 1) <= 0)
+    return new DroverError(
+      'ActionNotAvailable',
+      `${input.action} is not available: the process has reached the end of its longest life; cancel or force it`,
+    );
+  const audit = { code: `Operator.${input.action}`, message: `by ${clip(input.operator ?? 'operator', 200)}` };
   switch (input.action) {
     case 'retry':
       draft.record('failed', audit);
@@ -50,6 +59,7 @@ export function operate(draft: Draft, input: OperatorInput): DroverError | null 
       draft.record('skipped', audit);
       draft.progress.done.push(draft.progress.step);
       draft.progress.step = null;
+      draft.progress.attempt = 0;
       return again(draft);
     case 'cancel':
       return leave(draft, draft.definition!.onCancel ?? draft.process.beganState, 'canceled', audit);
@@ -61,14 +71,13 @@ export function operate(draft: Draft, input: OperatorInput): DroverError | null 
 /** Goes on at the step that failed, with a fresh budget. */
 function again(draft: Draft): null {
   draft.error = null;
+  draft.waitDeadlineMillis = null;
   draft.replan();
   draft.progress.executionStart = draft.around.now;
   draft.say('yes', null);
   const step = draft.currentStep();
-  if (step === undefined) {
-    draft.progress.step = null;
-    advance(draft);
-  } else {
+  if (step === undefined) advance(draft);
+  else {
     draft.progress.attempt = 1;
     startAttempt(draft, step);
   }
@@ -96,17 +105,8 @@ function leave(
       'ActionNotAvailable',
       `Cannot rest in ${state}, where the run began; use force with a state`,
     );
-  const { step } = draft.progress;
-  const working = draft.status === 'dispatched' || draft.status === 'running';
   draft.record('canceled', audit);
-  if (working && step !== null)
-    draft.effects.push({
-      kind: 'cancelNotice',
-      handler: step.slice(step.indexOf('.') + 1),
-      id: attemptId(draft.process.id, draft.dispatch),
-      key: stepKey(draft.process.id, draft.name, draft.progress, step),
-      reason: audit.message,
-    });
+  draft.noticeCancel(audit.message);
   draft.move(state, kind, 'canceled');
   draft.say('no', null);
   draft.end('CANCELED');

@@ -18,6 +18,10 @@ export interface Predecessor {
   /** secret of its reply subjects: its answer must name it */
   token: string;
   handler: string;
+  /** its deadline, epoch milliseconds of the database; compared only with times the database read */
+  until: number;
+  /** what that attempt's process waited for itself and is still to be waited for after it */
+  next?: Predecessor;
 }
 
 /** The engine's notes on a live process; travels and rests as the `progress` document. */
@@ -45,6 +49,8 @@ export interface Progress {
   predecessor: Predecessor | null;
   /** set in a process that an `onError` started: what went wrong, shown when it ends */
   cause: { code: string; message: string } | null;
+  /** processes whose failures led here, through `onError`: none of them is started again that way */
+  errorPath: string[];
   executions: ExecutionRecord[];
   steps: StepRecord[];
   transitions: TransitionRecord[];
@@ -56,6 +62,10 @@ export interface Progress {
 export const MAX_RECORDS = 50;
 /** Longest error or progress message kept, characters. */
 export const MAX_MESSAGE = 1_000;
+/** Longest error message in a step's record, characters: records travel in every commit; the last message is kept whole beside them. */
+export const MAX_RECORD_MESSAGE = 200;
+/** Longest error code kept, characters. */
+export const MAX_CODE = 100;
 
 export function newProgress(): Progress {
   return {
@@ -71,6 +81,7 @@ export function newProgress(): Progress {
     hop: 0,
     predecessor: null,
     cause: null,
+    errorPath: [],
     executions: [],
     steps: [],
     transitions: [],
@@ -106,6 +117,13 @@ function bounded(progress: Progress): Progress {
   };
 }
 
-export function clip(message: string): string {
-  return message.length <= MAX_MESSAGE ? message : `${message.slice(0, MAX_MESSAGE - 1)}…`.toWellFormed();
+/** Text from outside as it may be stored: bounded, without U+0000 and lone surrogates. */
+export function clip(text: string, length: number = MAX_MESSAGE): string {
+  const short = text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+  return short.replaceAll('\u0000', '').toWellFormed();
+}
+
+/** Until the awaited attempt's deadline, milliseconds from when the database read the row. */
+export function predecessorLeftMillis(predecessor: Predecessor, readAt: number): number {
+  return Math.max(0, predecessor.until - readAt);
 }

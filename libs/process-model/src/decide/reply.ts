@@ -1,5 +1,5 @@
 import { type ErrorBody, DroverError, isJsonObject, type JsonObject, MAX_JSON_DEPTH, parseJson } from '@drover/kernel';
-import { clip } from './progress.js';
+import { clip, MAX_CODE } from './progress.js';
 
 /** What a handler answered, in-process or over NATS. */
 export type HandlerReply =
@@ -29,7 +29,7 @@ const MAX_DELAY_MILLIS = 30 * 24 * 3_600_000;
 
 type Reader = (value: unknown) => string | null;
 const text: Reader = (value) => (value === null || typeof value === 'string' ? null : 'must be text');
-const flag: Reader = (value) => (typeof value === 'boolean' ? null : 'must be true or false');
+const flag: Reader = (value) => (value === null || typeof value === 'boolean' ? null : 'must be true or false');
 const map: Reader = (value) => (value === null || isJsonObject(value) ? null : 'must be an object');
 const number =
   (min: number, max: number): Reader =>
@@ -62,7 +62,11 @@ export function parseReply(body: string, serviceError: { message: string; code: 
   if (serviceError !== null)
     return {
       kind: 'failed',
-      error: { code: serviceError.code || 'HandlerFailed', message: clip(serviceError.message), retryable: true },
+      error: {
+        code: clip(serviceError.code, MAX_CODE) || 'HandlerFailed',
+        message: clip(serviceError.message),
+        retryable: true,
+      },
     };
   let value: unknown;
   try {
@@ -96,8 +100,8 @@ function classify(reply: JsonObject): HandlerReply {
     return {
       kind: 'failed',
       error: {
-        code: (reply['code'] as string | null) ?? 'HandlerFailed',
-        message: clip(message ?? 'The handler reported an error without a message'),
+        code: clip((reply['code'] as string | null | undefined) || 'HandlerFailed', MAX_CODE),
+        message: clip(message || 'The handler reported an error without a message'),
         retryable: reply['retryable'] !== false,
       },
     };

@@ -2,7 +2,7 @@ import type { CommitTransition, ProcessRow, ResourceChange, ResourceInsert, Reso
 import { DroverError, type JsonObject } from '@drover/kernel';
 import type { ProcessDefinition } from '../definitions/types.js';
 import { transitioningFor } from '../states/index.js';
-import { attemptId, Draft, guards, regionOf, stepKey, type Effect, type Surroundings } from './draft.js';
+import { Draft, type Effect, guards, regionOf, type Surroundings } from './draft.js';
 import { restingStates } from './operate.js';
 import { beginProcess } from './steps.js';
 
@@ -38,9 +38,6 @@ export function planStart(
     notify: request.notify,
     token: request.token,
     beganState: null,
-    cause: null,
-    predecessor: null,
-    predecessorInMillis: null,
   });
   const resting = restingStates(around.type, definition.stateField);
   return {
@@ -75,12 +72,13 @@ export function planCreate(
     insert,
     returnResource: true,
   };
-  if (definition === undefined) return { transition: base, effects: [] };
+  const toState = definition?.stateField === 'state' ? transitioningFor(definition, 'requested') : null;
+  if (definition === undefined || toState === null) return { transition: base, effects: [] };
   const planned = planStart(definition, 0, around, request);
   return {
     transition: {
       ...base,
-      change: entering(definition, definition.transitioning['requested']!, undefined),
+      change: entering(definition, toState, undefined),
       start: { ...planned.transition.start!, beganState: 'requested' },
     },
     effects: planned.effects,
@@ -163,38 +161,25 @@ function preempt(
   request: StartRequest,
 ): StartDecision {
   const draft = new Draft(live, resource, around);
-  const { step } = draft.progress;
-  const working = live.status === 'dispatched' || live.status === 'running';
-  const handler = step === null ? null : step.slice(step.indexOf('.') + 1);
-  const key = step === null ? null : stepKey(live.id, live.name, draft.progress, step);
-  if (step !== null) draft.record('canceled', { code: 'Preempted', message: `by ${definition.name}` });
+  const from = draft.region.state;
+  const outstanding = draft.attemptUnderWay() ?? draft.progress.predecessor;
+  if (draft.progress.step !== null) draft.record('canceled', { code: 'Preempted', message: `by ${definition.name}` });
   draft.move(entry, 'canceled', 'transitioning');
   draft.say('yes', null);
   draft.feedProcess = definition.name;
   draft.end('CANCELED');
-  const waits = working && definition.preempt === 'wait';
-  const inherited = draft.progress.predecessor;
+  draft.effects.push({ kind: 'ended', processId: live.id, notify: live.notify, exitReason: 'CANCELED' });
+  draft.noticeCancel(`pre-empted by ${definition.name}`);
   const begun = beginProcess(definition, around, {
     data: request.data,
     notify: request.notify,
     token: request.token,
     beganState: live.beganState,
-    cause: null,
-    predecessor: waits
-      ? { processId: live.id, dispatch: live.dispatch, token: live.token, handler: handler! }
-      : inherited,
-    predecessorInMillis: waits || inherited !== null ? live.deadlineInMillis : null,
+    entry: { from, to: entry },
+    predecessor: definition.preempt === 'wait' ? outstanding : null,
+    readAt: live.readAt,
   });
   draft.successor = begun.insert;
-  const effects: Effect[] = [{ kind: 'ended', processId: live.id, notify: live.notify, exitReason: 'CANCELED' }];
-  if (working && handler !== null && key !== null)
-    effects.push({
-      kind: 'cancelNotice',
-      handler,
-      id: attemptId(live.id, live.dispatch),
-      key,
-      reason: `pre-empted by ${definition.name}`,
-    });
   const transition: CommitTransition = {
     ...draft.build(),
     commandId: request.commandId,
@@ -202,5 +187,5 @@ function preempt(
     returnResource: true,
   };
   if (request.write !== undefined && transition.change !== null) Object.assign(transition.change, request.write);
-  return { transition, effects: [...effects, ...begun.effects] };
+  return { transition, effects: [...draft.effects, ...begun.effects] };
 }

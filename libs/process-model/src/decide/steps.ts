@@ -4,7 +4,16 @@ import type { ProcessDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
 import { chainTarget, type Continuation, delegateTarget, doneFor, onErrorTarget, ownProcess } from '../states/index.js';
 import { type Draft, type Effect, splitStep, type Surroundings } from './draft.js';
-import { newProgress, packProgress, type Predecessor, type Progress, unpackProgress } from './progress.js';
+import {
+  clip,
+  MAX_CODE,
+  newProgress,
+  packProgress,
+  type Predecessor,
+  predecessorLeftMillis,
+  type Progress,
+  unpackProgress,
+} from './progress.js';
 import type { HandlerReply, StepError } from './reply.js';
 
 /** A process that only needs its next decision is looked at again after this long, should the engine that owes it die. */
@@ -13,6 +22,8 @@ export const READY_LEASE_MILLIS = 5_000;
 /** Goes on with the next step, or ends the process when none is left. */
 export function advance(draft: Draft): void {
   const step = draft.nextStep();
+  draft.progress.step = null;
+  draft.waitDeadlineMillis = null;
   if (step === undefined) finish(draft);
   else {
     draft.progress.step = step.key;
@@ -25,10 +36,11 @@ export function advance(draft: Draft): void {
 export function startAttempt(draft: Draft, step: BoundStep): void {
   const definition = draft.definition!;
   draft.progress.stepStart = draft.around.now;
-  if (draft.progress.predecessor !== null && step.handler.kind === 'external') {
+  const { predecessor } = draft.progress;
+  if (predecessor !== null && step.handler.kind === 'external') {
     draft.status = 'waitingPredecessor';
-    draft.deadlineMillis = 'keep';
-    draft.wakeMillis = 'deadline';
+    draft.deadlineMillis = predecessorLeftMillis(predecessor, draft.process.readAt);
+    draft.wakeMillis = beforeTotal(draft.deadlineMillis, draft.process.totalDeadlineInMillis);
     return;
   }
   draft.dispatch++;
@@ -39,8 +51,6 @@ export function startAttempt(draft: Draft, step: BoundStep): void {
 export function sendAttempt(draft: Draft, step: BoundStep, definition: ProcessDefinition): void {
   const timeout = step.handler.timeoutMillis ?? definition.timeoutMillis;
   draft.slot = draft.around.slot;
-  draft.waitingHandler = null;
-  draft.waitDeadlineMillis = draft.process.waitDeadlineInMillis === null ? null : 'keep';
   draft.deadlineMillis = timeout;
   draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
   const external = step.handler.kind === 'external';
@@ -57,14 +67,14 @@ export function attemptTimeoutMillis(process: ProcessRow, around: Surroundings):
 
 /** The wake-up for a clock: never later than the end of the process's whole life. */
 export function beforeTotal(millis: number, totalInMillis: number | null): number {
-  return totalInMillis === null ? millis : Math.max(0, Math.min(millis, totalInMillis));
+  return Math.max(0, Math.min(millis, totalInMillis ?? millis));
 }
 
 /** A terminal reply of the attempt under way. */
 export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'done' }>): void {
   try {
-    draft.merge(reply.data);
     if (reply.chainProcess !== null) checkChain(draft, reply.chainProcess);
+    draft.merge(reply.data);
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
     stepFailed(draft, { code: error.code, message: error.message, retryable: false }, 'UNKNOWN_EXCEPTION');
@@ -76,9 +86,7 @@ export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'don
   if (reply.endPhase) progress.endedPhases.push(splitStep(progress.step!)[0]);
   if (reply.delegate) progress.delegate = true;
   if (reply.chainProcess !== null) progress.chain = reply.chainProcess.toLowerCase();
-  progress.step = null;
   progress.attempt = 0;
-  draft.waitDeadlineMillis = null;
   draft.error = null;
   draft.say('yes', null);
   advance(draft);
@@ -106,14 +114,15 @@ export function finish(draft: Draft): void {
   const definition = draft.definition!;
   const done = doneFor(definition, draft.region.state);
   if (done === null) {
-    // The state left this process's path by an audited force; the process has nothing to hold any more.
+    // The state is not on this process's path (only a hand in the database does that): there is nothing to hold.
+    draft.say('no', null);
     draft.end('CANCELED');
     draft.effects.push(ended(draft, 'CANCELED'));
     return;
   }
   const chain = draft.progress.chain === null ? null : chainOf(draft, draft.progress.chain);
   if (chain !== null) {
-    followUp(draft, chain, 'CHAIN', done);
+    followUp(draft, chain, { exit: 'CHAIN', beganState: done, predecessor: draft.progress.predecessor });
     return;
   }
   const delegate = delegateTarget(draft.around.type, definition, draft.region.state);
@@ -151,7 +160,12 @@ function restReady(draft: Draft): void {
 }
 
 /** Ends this process and starts another on the same region, in one commit. */
-export function followUp(draft: Draft, next: Continuation, exit: 'CHAIN' | 'FAILED', beganState: string): void {
+function followUp(
+  draft: Draft,
+  next: Continuation,
+  { exit, beganState, predecessor }: { exit: 'CHAIN' | 'FAILED'; beganState: string; predecessor: Predecessor | null },
+): void {
+  const from = draft.region.state;
   draft.move(next.transitioning, exit === 'CHAIN' ? 'chain' : 'error', 'transitioning');
   draft.say('yes', exit === 'FAILED' ? (draft.error?.message ?? null) : null);
   draft.feedProcess = next.process.name;
@@ -161,9 +175,11 @@ export function followUp(draft: Draft, next: Continuation, exit: 'CHAIN' | 'FAIL
     notify: draft.process.notify,
     token: draft.process.token,
     beganState,
+    entry: { from, to: next.transitioning },
     cause: exit === 'FAILED' ? draft.error : null,
-    predecessor: null,
-    predecessorInMillis: null,
+    errorPath: exit === 'FAILED' ? [...draft.progress.errorPath, draft.name] : [],
+    predecessor,
+    readAt: draft.process.readAt,
   });
   draft.successor = begun.insert;
   draft.effects.push(...begun.effects);
@@ -176,10 +192,13 @@ export interface BeginOptions {
   token: string;
   /** null: the region's state before the commit */
   beganState: string | null;
-  cause: { code: string; message: string } | null;
-  predecessor: Predecessor | null;
-  /** until the predecessor's deadline */
-  predecessorInMillis: number | null;
+  /** the move that begins it, where it is known */
+  entry?: { from: string; to: string };
+  cause?: { code: string; message: string } | null;
+  errorPath?: string[];
+  predecessor?: Predecessor | null;
+  /** when the database read the row that the predecessor's deadline comes from */
+  readAt?: number;
 }
 
 /** A new process with its first step under way: what schedule, chain, onError and pre-emption insert. */
@@ -189,11 +208,14 @@ export function beginProcess(
   options: BeginOptions,
 ): { insert: ProcessInsert; effects: Effect[] } {
   const steps = around.handlers.stepsOf(definition.name);
+  const { predecessor = null, cause = null, errorPath = [], entry, readAt = 0 } = options;
   const progress: Progress = {
     ...newProgress(),
     plan: steps.map((step) => step.key),
-    predecessor: options.predecessor,
-    cause: options.cause,
+    predecessor,
+    cause,
+    errorPath,
+    transitions: entry === undefined ? [] : [{ ...entry, kind: 'transitioning' }],
   };
   const base: ProcessFields & Omit<ProcessInsert, keyof ProcessFields> = {
     name: definition.name,
@@ -203,7 +225,7 @@ export function beginProcess(
     dispatch: 0,
     executionCount: 1,
     progress: {},
-    predecessorId: options.predecessor?.processId ?? null,
+    predecessorId: predecessor?.processId ?? null,
     errorCode: null,
     errorMessage: null,
     deadlineMillis: null,
@@ -223,9 +245,10 @@ export function beginProcess(
     return { insert: { ...base, progress: packProgress(progress) }, effects: [{ kind: 'advance' }] };
   progress.step = first.key;
   progress.attempt = 1;
-  if (options.predecessor !== null && first.handler.kind === 'external') {
-    const wait = Math.max(0, options.predecessorInMillis ?? 0);
-    const waiting = { status: 'waitingPredecessor', deadlineMillis: wait, wakeMillis: wait } as const;
+  if (predecessor !== null && first.handler.kind === 'external') {
+    const wait = predecessorLeftMillis(predecessor, readAt);
+    const wakeMillis = beforeTotal(wait, definition.totalMillis);
+    const waiting = { status: 'waitingPredecessor', deadlineMillis: wait, wakeMillis } as const;
     return { insert: { ...base, ...waiting, progress: packProgress(progress) }, effects: [] };
   }
   const external = first.handler.kind === 'external';
@@ -243,8 +266,16 @@ export function beginProcess(
   };
 }
 
-/** An attempt failed or timed out: the next one, onError, or parked. */
-export function stepFailed(draft: Draft, error: StepError, exit: 'UNKNOWN_EXCEPTION' | 'TIMEOUT'): void {
+/**
+ * An attempt failed or timed out: the next one, onError, or parked.
+ * @param underWay an attempt that is given up while its handler may still work on it
+ */
+export function stepFailed(
+  draft: Draft,
+  error: StepError,
+  exit: 'UNKNOWN_EXCEPTION' | 'TIMEOUT',
+  underWay: Predecessor | null = null,
+): void {
   const definition = draft.definition!;
   const step = draft.currentStep();
   const policy: RetryPolicy = {
@@ -253,25 +284,35 @@ export function stepFailed(draft: Draft, error: StepError, exit: 'UNKNOWN_EXCEPT
   };
   const { attempt } = draft.progress;
   draft.record(exit === 'TIMEOUT' ? 'timeout' : 'failed', error);
-  draft.error = { code: error.code, message: error.message };
+  draft.error = { code: clip(error.code, MAX_CODE), message: clip(error.message) };
   draft.deadlineMillis = null;
+  draft.waitDeadlineMillis = null;
   if (error.retryable && attempt < policy.maxAttempts) {
     draft.closeExecution(exit);
     draft.newExecution();
     draft.status = 'backoff';
     const delay = retryDelayMillis(policy, Math.max(1, attempt), `${draft.process.id}/${draft.progress.step}`);
     draft.wakeMillis = beforeTotal(delay, draft.process.totalDeadlineInMillis);
-    draft.say('yes', `${error.message} (attempt ${attempt} of ${policy.maxAttempts})`);
+    draft.say('yes', clip(`${error.message} (attempt ${attempt} of ${policy.maxAttempts})`));
     return;
   }
   const { beganState } = draft.process;
-  const onError = step?.onError?.toLowerCase() ?? definition.onError;
-  const next = onErrorTarget(draft.around.type, definition, draft.region.state, beganState, onError);
-  if (next !== null && next.process.name !== draft.name) {
-    followUp(draft, next, 'FAILED', beganState);
-    return;
+  const next = onErrorOf(draft, step);
+  if (next === null) park(draft, exit);
+  else followUp(draft, next, { exit: 'FAILED', beganState, predecessor: underWay ?? draft.progress.predecessor });
+}
+
+/**
+ * The handler's own onError where it fits this type and state (a handler bound by a glob serves many types), else the definition's.
+ * Processes whose failure led here are not started again: two that name each other would go on for ever.
+ */
+function onErrorOf(draft: Draft, step: BoundStep | undefined): Continuation | null {
+  const { type } = draft.around;
+  for (const name of [step?.onError?.toLowerCase() ?? null, draft.definition!.onError]) {
+    const next = onErrorTarget(type, draft.definition!, draft.region.state, draft.process.beganState, name);
+    if (next !== null && !draft.progress.errorPath.includes(next.process.name)) return next;
   }
-  park(draft, exit);
+  return null;
 }
 
 /** The budget is spent: live still, but only an operator or a pre-emption moves it. */
