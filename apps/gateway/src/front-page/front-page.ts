@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { readSummary } from '@drover/contracts';
-import type { TypeDefinition } from '@drover/process-model';
+import type { Json } from '@drover/kernel';
+import type { FieldDefinition, TypeDefinition } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
 import { Log } from '../log.js';
 import { escapeHtml, page } from '../pictures/html.js';
@@ -87,8 +88,27 @@ function nextSteps(type: TypeDefinition | undefined, base: string): string {
 <li><a href="/v1/externalhandlers">External handlers</a>, in any language over NATS</li></ul></section>
 <section><h2>Next steps</h2>
 <p>Create a resource and wait for its process to end:</p>
-<pre><code>curl -s -X POST ${url} -H 'Content-Type: application/json' -H 'Prefer: wait=30' -d '{"name":"first"}'</code></pre>
+<pre><code>curl -s -X POST ${url} -H 'Content-Type: application/json' -H 'Prefer: wait=30' -d '${escapeHtml(sampleBody(type))}'</code></pre>
 <p>Declare a type of your own; its default processes come with it:</p>
 <pre><code>curl -s -X POST ${escapeHtml(base)}/definitions -H 'Content-Type: application/yaml' --data-binary $'apiVersion: drover/v1\\nkind: ResourceType\\nname: widget\\n'</code></pre>
 <p>The documentation is in the folder <code>docs/</code> of the repository: start with <code>docs/architecture/life-of-a-request.md</code>; the HTTP reference is <code>docs/reference/http.md</code>.</p></section>`;
+}
+
+/** A body that the type accepts, as far as its required fields can be guessed. */
+function sampleBody(type: TypeDefinition | undefined): string {
+  const required = Object.entries(type?.fields ?? {}).filter(
+    ([, field]) => field.required === true && field.default === undefined,
+  );
+  const fields = required.map(([name, field]) => [name, name === 'imageUuid' ? 'docker:nginx' : sampleValue(field)]);
+  return JSON.stringify({ name: 'first', ...Object.fromEntries(fields) });
+}
+
+function sampleValue({ type, options, min, to }: FieldDefinition): Json {
+  if (type === 'int' || type === 'float') return min ?? 1;
+  if (type === 'boolean') return true;
+  if (type === 'enum') return options?.[0] ?? '';
+  if (type === 'map' || type === 'json') return {};
+  if (type === 'array') return [];
+  if (type === 'date') return '2026-01-31T12:00:00Z';
+  return type === 'reference' ? `<id of a ${to ?? 'resource'}>` : 'text';
 }
