@@ -37,6 +37,8 @@ const { values: options } = parseArgs({
     stores: { type: 'string', default: '1' },
     /** folder for CPU profiles of our services; a profiled line is slower and says so */
     profile: { type: 'string' },
+    /** milliseconds: plans of slower statements of the store go to PostgreSQL's log, which --keep keeps */
+    explain: { type: 'string' },
     /** keeps logs and data */
     keep: { type: 'boolean', default: false },
     build: { type: 'boolean', default: true },
@@ -112,7 +114,7 @@ async function measure(engine) {
     const env = {
       ...process.env,
       DROVER_NATS_URL: broker.url,
-      DROVER_DATABASE_URL: postgres.url,
+      DROVER_DATABASE_URL: options.explain ? explaining(postgres.url) : postgres.url,
       DROVER_DATA_DIR: dir,
       BENCH_RESOURCES: String(resources()),
     };
@@ -125,10 +127,9 @@ async function measure(engine) {
       pids.engine = await services('process-engine', number('engines'), dir, env);
     }
     pids.handler = [program('handler', 'bench/dist/run/handler.js', dir, env).pid];
-    return {
-      ...(await client({ engine, broker, postgres, pids, dir })),
-      ...(options.profile ? { profiled: true } : {}),
-    };
+    const line = await client({ engine, broker, postgres, pids });
+    if (options.keep) say(`logs and data are kept in ${dir}`);
+    return { ...line, ...(options.profile || options.explain ? { profiled: true } : {}) };
   } catch (error) {
     options.keep = true;
     throw new Error(`${error.message}\nlogs are kept in ${dir}`, { cause: error });
@@ -136,6 +137,18 @@ async function measure(engine) {
     await stopAll();
     if (!options.keep) await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** The URL with a module that logs the plans of slow statements, row counts and times included. */
+function explaining(url) {
+  const settings = [
+    'session_preload_libraries=auto_explain',
+    `auto_explain.log_min_duration=${number('explain')}`,
+    'auto_explain.log_analyze=on',
+    'auto_explain.log_buffers=on',
+    'log_min_messages=log',
+  ];
+  return `${url}?options=${encodeURIComponent(settings.map((setting) => `-c ${setting}`).join(' '))}`;
 }
 
 function resources() {

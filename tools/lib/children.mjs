@@ -72,6 +72,7 @@ export function startChild({ name, command, args = [], logFile, stopSignal = 'SI
 /** Lets the launcher end without waiting for its guard. For a launcher whose children have all ended. */
 export async function releaseGuard() {
   if (!guard) return;
+  guard.ref(); // else Node sees nothing left to wait for, and ends with code 13
   guard.stdin.end();
   if (guard.exitCode === null) await once(guard, 'exit');
   guard = undefined;
