@@ -61,6 +61,15 @@ export function compile(yaml: string): TypeDefinition {
   });
 }
 
+const types = new Map<string, TypeDefinition>();
+
+/** Frozen, so that lives can share it. */
+function compiled(yaml: string): TypeDefinition {
+  const type = types.get(yaml) ?? deepFreeze(compile(yaml));
+  types.set(yaml, type);
+  return type;
+}
+
 /** A handler in one line: `handler('demo', 'machine.start,pre.*.stop', { priority: 500 })`. */
 export function handler(
   name: string,
@@ -143,7 +152,7 @@ export class Life {
   private nextId = 1;
 
   constructor(handlers: HandlerBinding[] = [], state = 'stopped', yaml = MACHINE) {
-    this.type = deepFreeze(compile(yaml));
+    this.type = compiled(yaml);
     this.handlers = new HandlerTable(handlers);
     this.resource = {
       id: 7,
