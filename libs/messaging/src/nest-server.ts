@@ -1,7 +1,8 @@
 import type { RequestContract } from '@drover/contracts';
+import { applyDecorators, Catch, type RpcExceptionFilter, UseFilters } from '@nestjs/common';
 import { type CustomTransportStrategy, MessagePattern, Server } from '@nestjs/microservices';
 import type { NatsConnection, Subscription } from 'nats';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { isObservable, lastValueFrom, type Observable, throwError } from 'rxjs';
 import { MessageBus, type ServeOptions } from './bus.js';
 
 /**
@@ -50,8 +51,16 @@ export class ContractServer extends Server implements CustomTransportStrategy {
 
 const contracts = new Map<string, RequestContract<unknown, unknown>>();
 
-/** Marks the controller method that answers a contract. */
+/** Hands errors on as they are: Nest's own filter would make "Internal server error" of every code of our table. */
+@Catch()
+class PassOn implements RpcExceptionFilter {
+  catch(error: unknown): Observable<never> {
+    return throwError(() => error);
+  }
+}
+
+/** Marks the controller method that answers a contract. What it throws is answered by {@link MessageBus.serve}. */
 export function ContractHandler<Request, Reply>(contract: RequestContract<Request, Reply>): MethodDecorator {
   contracts.set(contract.subject, contract as RequestContract<unknown, unknown>);
-  return MessagePattern(contract.subject);
+  return applyDecorators(MessagePattern(contract.subject), UseFilters(new PassOn()));
 }
