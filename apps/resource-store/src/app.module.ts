@@ -19,6 +19,9 @@ import { QueryController } from './query/query.controller.js';
 import { InvariantsService } from './query/invariants.service.js';
 import { QueryService } from './query/query.service.js';
 import { ResourceReader } from './query/resource-reader.js';
+import { FeedController } from './relay/feed.controller.js';
+import { FeedReader } from './relay/feed-reader.js';
+import { RelayJob } from './relay/relay.job.js';
 import { DefinitionFolder } from './registry/definition-folder.js';
 import { HandlerFiles } from './registry/handler-files.js';
 import { RegistryController } from './registry/registry.controller.js';
@@ -49,7 +52,14 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [TypeOrmModule.forRoot({ ...database, retryAttempts: 1_000, retryDelay: 500 })],
-      controllers: [CommitController, QueryController, RegistryController, DueWorkController, SlotsController],
+      controllers: [
+        CommitController,
+        QueryController,
+        RegistryController,
+        DueWorkController,
+        SlotsController,
+        FeedController,
+      ],
       providers: [
         { provide: SETTINGS, useValue: settings },
         { provide: MessageBus, useValue: bus },
@@ -67,6 +77,8 @@ export class AppModule {
         DefinitionFolder,
         HousekeepingJob,
         PresenceJob,
+        FeedReader,
+        RelayJob,
         Background,
       ],
     };

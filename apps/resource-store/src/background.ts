@@ -6,6 +6,7 @@ import { StoreLog } from './observability/store-log.js';
 import { StoreMetrics } from './observability/store-metrics.js';
 import { HousekeepingJob } from './partitions/housekeeping.job.js';
 import { PresenceJob } from './presence/presence.job.js';
+import { RelayJob } from './relay/relay.job.js';
 import { SETTINGS, type StoreSettings } from './settings.js';
 
 /** The jobs that one replica runs for all: one lease for all of them, so that an idle cluster writes one row every 1.5 s. */
@@ -16,6 +17,7 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
   constructor(
     @InjectDataSource() dataSource: DataSource,
     @Inject(SETTINGS) private readonly settings: StoreSettings,
+    relay: RelayJob,
     presence: PresenceJob,
     housekeeping: HousekeepingJob,
     metrics: StoreMetrics,
@@ -24,7 +26,7 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
     this.leader = new Leader(
       dataSource,
       'background',
-      [({ signal }) => presence.run(signal), ({ signal }) => housekeeping.run(signal)],
+      [(term) => relay.run(term), ({ signal }) => presence.run(signal), ({ signal }) => housekeeping.run(signal)],
       {
         change: (leading) => {
           metrics.leader.set(leading ? 1 : 0);

@@ -16,20 +16,18 @@ const settings = loadSettings();
 const { log, logger } = createStoreLog(settings.logLevel);
 const metrics = new Registry();
 
-/** False until the database is prepared and while the program stops. */
-let serving = false;
-let dataSource: DataSource | undefined;
-let natsUp = false;
+/** `serving`: false until the database is prepared and while the program stops. */
+const health = { serving: false, nats: false, dataSource: null as DataSource | null };
 
 const admin = await startAdminServer({
   port: settings.adminPort,
   host: settings.adminHost,
   registry: metrics,
   ready: async () => ({
-    serving,
-    nats: natsUp,
+    serving: health.serving,
+    nats: health.nats,
     database:
-      (await dataSource?.query('select 1').then(
+      (await health.dataSource?.query('select 1').then(
         () => true,
         () => false,
       )) === true,
@@ -37,11 +35,11 @@ const admin = await startAdminServer({
 });
 
 const connection = await connectNats(settings.natsUrl, 'resource-store');
-natsUp = true;
+health.nats = true;
 void (async () => {
   for await (const { type } of connection.status()) {
-    if (type === 'disconnect') natsUp = false;
-    if (type === 'reconnect') natsUp = true;
+    if (type === 'disconnect') health.nats = false;
+    if (type === 'reconnect') health.nats = true;
   }
 })();
 
@@ -55,11 +53,11 @@ const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule.
   logger: new NestLogger(logger),
   abortOnError: false,
 });
-dataSource = app.get(DataSource);
+health.dataSource = app.get(DataSource);
 await prepareDatabase(app);
 connection.subscribe(SUBJECTS.hint.registry, { callback: () => app.get(RegistryService).forget() });
 await app.listen();
-serving = true;
+health.serving = true;
 log.info({ admin: admin.url }, 'the resource store serves');
 
 let stopping = false;
@@ -67,7 +65,7 @@ let stopping = false;
 async function stop(signal: string): Promise<void> {
   if (stopping) return;
   stopping = true;
-  serving = false;
+  health.serving = false;
   log.info({ signal }, 'stopping');
   // Whatever hangs: the program ends before its supervisor kills it.
   setTimeout(() => process.exit(1), 8_000).unref();

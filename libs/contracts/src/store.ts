@@ -1,5 +1,6 @@
 import type { JsonObject } from '@drover/kernel';
 import { defineRequest } from './request.js';
+import type { TransitionEvent } from './handler.js';
 import type { FinishedProcessRow, ProcessRow, ResourceRow } from './rows.js';
 
 /** A live process with its resource: what a decision needs. */
@@ -171,6 +172,16 @@ export const listProcesses = defineRequest<
   },
   { processes: ProcessView[]; more: boolean }
 >({ subject: 'drover.store.process.list', queue: 'resource-store', timeoutMillis: 2_000, errors: ['InvalidFilter'] });
+
+/**
+ * The feed from the table, for who lost the stream: events after a sequence, oldest first. `gone`: rows after it were dropped by
+ * retention (7 days). `published`: the newest sequence there is. The stream's messages carry the
+ * sequence before theirs in the header `Drover-Previous-Sequence`: a reader that saw another one last has missed something.
+ */
+export const readFeed = defineRequest<
+  { after: number; limit: number },
+  { events: TransitionEvent[]; more: boolean; gone: boolean; published: number }
+>({ subject: 'drover.store.feed.read', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
 
 /** Counts for the front page and for operators. */
 export const readSummary = defineRequest<

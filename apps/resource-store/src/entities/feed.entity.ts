@@ -53,4 +53,8 @@ export class RelayEntity {
 
   @Column({ type: 'bigint' })
   published: number;
+
+  /** highest number that retention dropped */
+  @Column({ type: 'bigint' })
+  trimmed: number;
 }

@@ -112,13 +112,15 @@ create table feed (
 ) partition by range (time);
 create index feed_resource on feed (resource_id, revision);
 
--- Where the relay is: the last feed number that was published, and the epoch of the replica that publishes.
+-- Where the relay is: the last feed number that was published, the epoch of the replica that publishes, and the highest number that
+-- retention dropped.
 create table relay (
   id         smallint not null constraint relay_pkey primary key,
   epoch      integer  not null,
-  published  bigint   not null
+  published  bigint   not null,
+  trimmed    bigint   not null
 );
-insert into relay (id, epoch, published) values (1, 0, 0);
+insert into relay (id, epoch, published, trimmed) values (1, 0, 0, 0);
 
 -- Not partitioned: a unique id without the time column is impossible on a partitioned table.
 create table command (

@@ -64,6 +64,8 @@ export async function dropExpired(on: Queryable, table: PartitionedTable, today:
   for (const { name, attached, detachPending } of await partitionsOf(on, table.name)) {
     const day = partitionDay(table.name, name);
     if (day === null || day >= today - table.retentionDays) continue;
+    if (table.name === 'feed')
+      await on.query(`update relay set trimmed = greatest(trimmed, coalesce((select max(id) from ${name}), 0))`);
     if (detachPending) await on.query(`alter table ${table.name} detach partition ${name} finalize`);
     else if (attached) await on.query(`alter table ${table.name} detach partition ${name} concurrently`);
     await on.query(`drop table ${name}`);

@@ -13,9 +13,13 @@ export class ResourceReader {
   async byIds(ids: number[]): Promise<{ resources: ResourceRow[]; processes: ProcessRow[] }> {
     if (ids.length === 0) return { resources: [], processes: [] };
     const [resources, processes] = await Promise.all([
-      rows<ResourceRow>(this.dataSource, READ_RESOURCES, [ids]),
+      this.resources(ids),
       rows<ProcessRow>(this.dataSource, READ_LIVE_OF, [ids]),
     ]);
     return { resources, processes };
+  }
+
+  async resources(ids: number[]): Promise<ResourceRow[]> {
+    return ids.length === 0 ? [] : rows<ResourceRow>(this.dataSource, READ_RESOURCES, [ids]);
   }
 }

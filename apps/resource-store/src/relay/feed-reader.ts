@@ -1,0 +1,93 @@
+import type { FeedKind, ResourceRow, TransitionEvent } from '@drover/contracts';
+import { oneRow, rows } from '@drover/database';
+import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
+import { externalResource, type TypeDefinition } from '@drover/process-model';
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { fitting } from '../query/fitting.js';
+import { ResourceReader } from '../query/resource-reader.js';
+import { RegistryService } from '../registry/registry.service.js';
+import { READ_FEED, READ_RELAY } from '../sql/feed.sql.js';
+
+export interface FeedRow {
+  /** the feed's sequence */
+  id: number;
+  resourceId: number;
+  processId: number | null;
+  accountId: number | null;
+  time: number;
+  revision: number;
+  resourceType: string;
+  kind: FeedKind;
+  process: string | null;
+  stateField: string;
+  fromState: string;
+  toState: string;
+}
+
+/** Rows per read of the table. */
+const MAX_ROWS = 1_000;
+
+/** Reads the feed from its table and makes events of its rows. */
+@Injectable()
+export class FeedReader {
+  private readonly unknown = new Map<string, TypeDefinition>();
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly registry: RegistryService,
+    private readonly resources: ResourceReader,
+  ) {}
+
+  /** Rows with `after < id <= upTo`, in order. */
+  rows(after: number, upTo: number, limit: number = MAX_ROWS): Promise<FeedRow[]> {
+    return rows<FeedRow>(this.dataSource, READ_FEED, [after, upTo, Math.min(limit, MAX_ROWS)]);
+  }
+
+  /** The rows as events. The resource is read now and may be newer than the row; one read for all rows of one resource. */
+  async events(feed: FeedRow[]): Promise<TransitionEvent[]> {
+    const types = await this.registry.types();
+    const ids = [...new Set(feed.map(({ resourceId }) => resourceId))];
+    const read = await this.resources.resources(ids);
+    const shown = new Map(read.map((row) => [row.id, externalResource(row, this.type(types.byName(row.type), row))]));
+    return feed.map((row) => ({
+      sequence: row.id,
+      resourceType: row.resourceType,
+      resourceId: formatId(
+        this.type(types.byName(row.resourceType), { type: row.resourceType }).idPrefix,
+        row.resourceId,
+      ),
+      process: row.process,
+      processId: row.processId === null ? null : formatId(PROCESS_INSTANCE_PREFIX, row.processId),
+      from: row.fromState,
+      to: row.toState,
+      stateField: row.stateField,
+      revision: row.revision,
+      time: row.time,
+      accountId: row.accountId === null ? null : formatId('a', row.accountId),
+      resource: shown.get(row.resourceId) ?? {},
+    }));
+  }
+
+  /** For a reader whose place the stream no longer has: never further than what is published. */
+  async after(
+    after: number,
+    limit: number,
+  ): Promise<{ events: TransitionEvent[]; more: boolean; gone: boolean; published: number }> {
+    const { published, trimmed } = (await oneRow<{ published: number; trimmed: number }>(this.dataSource, READ_RELAY))!;
+    if (after < trimmed) return { events: [], more: false, gone: true, published };
+    const size = Math.min(Math.max(1, limit), MAX_ROWS - 1);
+    const found = await this.rows(after, published, size + 1);
+    const { kept, cut } = fitting(await this.events(found.slice(0, size)));
+    return { events: kept, more: cut.length > 0 || found.length > size, gone: false, published };
+  }
+
+  /** A type whose definition was deleted is shown without its fields. */
+  private type(known: TypeDefinition | undefined, { type }: Pick<ResourceRow, 'type'>): TypeDefinition {
+    if (known !== undefined) return known;
+    let stub = this.unknown.get(type);
+    if (stub === undefined) this.unknown.set(type, (stub = RegistryService.unknownType(type)));
+    return stub;
+  }
+}

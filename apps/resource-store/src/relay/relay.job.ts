@@ -1,0 +1,164 @@
+import { SUBJECTS } from '@drover/contracts';
+import { oneRow } from '@drover/database';
+import { callBackoffMillis, monotonicMillis, sleep } from '@drover/kernel';
+import { MessageBus } from '@drover/messaging';
+import { Inject, Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { Hints } from '../observability/hints.js';
+import { StoreLog } from '../observability/store-log.js';
+import { StoreMetrics } from '../observability/store-metrics.js';
+import { SETTINGS, type StoreSettings } from '../settings.js';
+import { BEGIN_RELAY_TERM, LAST_FEED_ID, READ_RELAY, SAVE_PUBLISHED, SNAPSHOT } from '../sql/feed.sql.js';
+import { FeedReader } from './feed-reader.js';
+import { Horizon, type Snapshot } from './horizon.js';
+import { TransitionStream } from './transition-stream.js';
+
+/** Without a hint the table is looked at this often. */
+const POLL_MILLIS = 1_000;
+/** Between two passes under load: fewer, larger reads. */
+const PACE_MILLIS = 20;
+/** The stream is looked at this often even when all is quiet: a broker may have lost it. */
+const VERIFY_MILLIS = 5_000;
+/** The place is written this often: a crash in between costs nothing, since the stream itself says what was published. */
+const SAVE_MILLIS = 500;
+/** Small enough that one pass's resources fit into memory, whatever their data. */
+const ROWS_PER_PASS = 500;
+
+/**
+ * Publishes the feed table to the stream, in order, each row once. One replica at a time by lease; the stream's own sequence fences a
+ * second one that does not know yet that it was replaced.
+ */
+@Injectable()
+export class RelayJob {
+  private wake: (() => void) | null = null;
+  private hinted = false;
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    @Inject(SETTINGS) private readonly settings: StoreSettings,
+    private readonly feed: FeedReader,
+    private readonly bus: MessageBus,
+    private readonly hints: Hints,
+    private readonly metrics: StoreMetrics,
+    private readonly log: StoreLog,
+  ) {}
+
+  async run(term: { epoch: number; signal: AbortSignal }): Promise<void> {
+    const hint = (): void => this.hint();
+    const subscription = this.bus.connection.subscribe(SUBJECTS.hint.feed, { callback: hint });
+    this.hints.onFeed(hint);
+    term.signal.addEventListener('abort', hint, { once: true });
+    try {
+      for (let failures = 0; !term.signal.aborted; failures++) {
+        const began = monotonicMillis();
+        try {
+          await this.relay(term);
+        } catch (error) {
+          if (term.signal.aborted) return;
+          this.metrics.relayFailures.inc();
+          this.log.warn({ error }, 'the feed was not relayed; starting again from the end of the stream');
+        }
+        if (monotonicMillis() - began > 10_000) failures = 0;
+        await sleep(callBackoffMillis(failures, Math.random()), term.signal);
+      }
+    } finally {
+      this.hints.onFeed(null);
+      subscription.unsubscribe();
+    }
+  }
+
+  /** Goes on from where the stream ends, until something fails. */
+  private async relay({ epoch, signal }: { epoch: number; signal: AbortSignal }): Promise<void> {
+    const stream = new TransitionStream(this.bus.connection, this.settings.streamReplicas);
+    const place = await oneRow<{ published: number }>(this.dataSource, BEGIN_RELAY_TERM, [epoch]);
+    if (place === undefined) throw new Error('a newer relay is at work');
+    let end = await stream.open();
+    if ((end.lastPublished ?? 0) > (await this.lastDrawn())) {
+      // A fresh or restored database behind an old broker. The table is the truth; readers of the stream start anew.
+      this.log.error({ end }, 'the stream holds events that this database never had; it is emptied');
+      end = await stream.purge();
+    }
+    // What the stream holds was published, whatever the table says: a crash comes between the two. What it lost at its end comes again.
+    let published = end.lastPublished ?? place.published;
+    let cursor = published;
+    let saved = { published: place.published, at: monotonicMillis() };
+    let verified = monotonicMillis();
+    const horizon = new Horizon();
+
+    while (!signal.aborted) {
+      const last = await this.lastDrawn();
+      const before = cursor;
+      let more = false;
+      if (last > cursor) {
+        const upTo = horizon.advance(last, await this.snapshot());
+        if (upTo > cursor) {
+          const rows = await this.feed.rows(cursor, upTo, ROWS_PER_PASS);
+          if (rows.length > 0) {
+            const events = await this.feed.events(rows);
+            if (signal.aborted) return;
+            const batch = events.map((event, i) => ({ event, kind: rows[i]!.kind }));
+            end = { ...end, streamSequence: await stream.publish(batch, end.streamSequence, published) };
+            published = rows.at(-1)!.id;
+            this.metrics.relayed.inc(rows.length);
+            this.metrics.relayLagSeconds.set(Math.max(0, (Date.now() - rows.at(-1)!.time) / 1000));
+            verified = monotonicMillis();
+          }
+          more = rows.length === ROWS_PER_PASS;
+          cursor = more ? published : upTo;
+        }
+      }
+      this.metrics.relayWaiting.set(Math.max(0, last - cursor));
+      const quiet = last <= cursor;
+      const progressed = cursor > before;
+      if (published !== saved.published && (quiet || monotonicMillis() - saved.at > SAVE_MILLIS)) {
+        await this.save(published, epoch);
+        saved = { published, at: monotonicMillis() };
+      }
+      if (monotonicMillis() - verified > VERIFY_MILLIS) {
+        const now = await stream.open();
+        if (now.streamSequence !== end.streamSequence) throw new Error('the stream is not as it was left');
+        verified = monotonicMillis();
+      }
+      if (more) continue;
+      if (quiet) await this.hintOrPoll();
+      // Nothing was final: the transaction that draws still runs, for milliseconds.
+      else await sleep(horizon.waiting && !progressed ? PACE_MILLIS / 4 : PACE_MILLIS, signal);
+    }
+    if (published !== saved.published) await this.save(published, epoch);
+  }
+
+  private async lastDrawn(): Promise<number> {
+    return (await oneRow<{ last: number }>(this.dataSource, LAST_FEED_ID))!.last;
+  }
+
+  private async snapshot(): Promise<Snapshot> {
+    return (await oneRow<Snapshot>(this.dataSource, SNAPSHOT))!;
+  }
+
+  private async save(published: number, epoch: number): Promise<void> {
+    if ((await oneRow(this.dataSource, SAVE_PUBLISHED, [published, epoch])) !== undefined) return;
+    const relay = await oneRow<{ epoch: number }>(this.dataSource, READ_RELAY);
+    throw new Error(`a newer relay is at work (epoch ${relay?.epoch}, ours ${epoch})`);
+  }
+
+  private hint(): void {
+    this.hinted = true;
+    this.wake?.();
+  }
+
+  /** Waits for a hint, paced, or for the next poll. */
+  private async hintOrPoll(): Promise<void> {
+    if (!this.hinted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, POLL_MILLIS);
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.wake = null;
+    } else await sleep(PACE_MILLIS);
+    this.hinted = false;
+  }
+}

@@ -1,0 +1,88 @@
+import { SUBJECTS, STREAMS, type FeedKind, type TransitionEvent } from '@drover/contracts';
+import { jetstream, jetstreamManager, RetentionPolicy, StorageType, DiscardPolicy } from '@nats-io/jetstream';
+import { headers, nanos, type NatsConnection } from 'nats';
+
+const SEQUENCE = 'Drover-Sequence';
+const PREVIOUS = 'Drover-Previous-Sequence';
+const MAX_AGE_MILLIS = 7 * 24 * 3_600_000;
+/** Messages that are not ours at the end of the stream, looked through for ours. */
+const LOOK_BACK = 100;
+const encoder = new TextEncoder();
+
+/** Where the stream ends. */
+export interface StreamEnd {
+  /** sequence of the stream itself: the fence of the next publication */
+  streamSequence: number;
+  /** the feed's sequence of the last event in it, or null: there is none */
+  lastPublished: number | null;
+}
+
+/** The JetStream side of the relay. Whoever publishes names the end of the stream he knows: a second relay's publication fails. */
+export class TransitionStream {
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly replicas: number,
+  ) {}
+
+  /** Makes the stream if it is not there (also after the broker lost it) and says where it ends. */
+  async open(): Promise<StreamEnd> {
+    const manager = await jetstreamManager(this.connection, { checkAPI: false });
+    const { state } = await manager.streams.info(STREAMS.transitions).catch(() =>
+      manager.streams.add({
+        name: STREAMS.transitions,
+        subjects: [SUBJECTS.transitions],
+        storage: StorageType.File,
+        retention: RetentionPolicy.Limits,
+        discard: DiscardPolicy.Old,
+        max_age: nanos(MAX_AGE_MILLIS),
+        num_replicas: this.replicas,
+      }),
+    );
+    let lastPublished: number | null = null;
+    const first = Math.max(state.first_seq, state.last_seq - LOOK_BACK);
+    for (let seq = state.last_seq; state.messages > 0 && seq >= first && lastPublished === null; seq--) {
+      const message = await manager.streams.getMessage(STREAMS.transitions, { seq }).catch(() => null);
+      const sequence = Number(message?.header.get(SEQUENCE));
+      if (Number.isSafeInteger(sequence) && sequence > 0) lastPublished = sequence;
+    }
+    return { streamSequence: state.last_seq, lastPublished };
+  }
+
+  async purge(): Promise<StreamEnd> {
+    const manager = await jetstreamManager(this.connection, { checkAPI: false });
+    await manager.streams.purge(STREAMS.transitions);
+    return this.open();
+  }
+
+  /**
+   * Publishes events in order, all in flight at once.
+   * @param previous the feed's sequence before the first event
+   * @returns the stream's end afterwards
+   * @throws when one was not stored: those after it were not either, since each names the end that the one before makes
+   */
+  async publish(
+    events: readonly { event: TransitionEvent; kind: FeedKind }[],
+    end: number,
+    previous: number,
+  ): Promise<number> {
+    const js = jetstream(this.connection);
+    let before = previous;
+    const acknowledged = events.map(({ event, kind }, i) => {
+      const verb = event.process?.slice(event.process.indexOf('.') + 1) ?? '-';
+      const head = headers();
+      head.set(SEQUENCE, String(event.sequence));
+      head.set(PREVIOUS, String(before));
+      before = event.sequence;
+      return js.publish(SUBJECTS.transition(event.resourceType, verb, kind), encoder.encode(JSON.stringify(event)), {
+        headers: head,
+        expect: { lastSequence: end + i },
+        timeout: 5_000,
+        retries: 0,
+      });
+    });
+    const results = await Promise.allSettled(acknowledged);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return end + events.length;
+  }
+}

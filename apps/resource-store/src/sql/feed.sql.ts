@@ -1,0 +1,24 @@
+import { millis } from './columns.sql.js';
+
+const FEED_COLUMNS = `
+  id, resource_id as "resourceId", process_id as "processId", account_id as "accountId", ${millis('time')} as time, revision,
+  resource_type as "resourceType", kind, process, state_field as "stateField", from_state as "fromState", to_state as "toState"`;
+
+/** The last number that any transaction drew, committed or not. Must be read before the snapshot it is compared with. */
+export const LAST_FEED_ID = `select case when is_called then last_value else 0 end as last from feed_id`;
+
+/** Which transactions run: all below `xmin` have ended, none from `xmax` on had begun. */
+export const SNAPSHOT = `
+select pg_snapshot_xmin(s)::text::bigint as xmin, pg_snapshot_xmax(s)::text::bigint as xmax from pg_current_snapshot() s`;
+
+/** $1 after, $2 up to, $3 limit */
+export const READ_FEED = `select ${FEED_COLUMNS} from feed where id > $1 and id <= $2 order by id limit $3`;
+
+export const READ_RELAY = `select epoch, published, trimmed from relay where id = 1`;
+
+/** $1 epoch: a new term; an older one can write no more. */
+export const BEGIN_RELAY_TERM = `update relay set epoch = $1 where id = 1 and epoch <= $1 returning published`;
+
+/** $1 published, $2 epoch */
+export const SAVE_PUBLISHED = `
+update relay set published = greatest(published, $1) where id = 1 and epoch = $2 returning published`;
