@@ -9,8 +9,8 @@ interface Waiting<In, Out> {
 export interface BatcherOptions<In, Out> {
   /** Handles one batch; the answers are in the order of the items. A rejection rejects every item of the batch. */
   flush: (items: In[]) => Promise<Out[]>;
-  /** Items in one batch at most, given how many wait and are in flight (default: half of them, 8 to 256). */
-  maxItems?: (outstanding: number) => number;
+  /** Items in one batch at most, asked for each batch (default 256). */
+  maxItems?: () => number;
   /** Bytes in one batch at most (default 512 KiB: well under the broker's 1 MB), with `bytesOf`. */
   maxBytes?: number;
   bytesOf?: (item: In) => number;
@@ -57,8 +57,7 @@ export class Batcher<In, Out> {
     const batch = this.take();
     this.inFlight++;
     this.itemsInFlight += batch.length;
-    this.options
-      .flush(batch.map((waiting) => waiting.item))
+    this.answers(batch.map((waiting) => waiting.item))
       .then(
         (outs) => batch.forEach((waiting, i) => waiting.resolve(outs[i]!)),
         (error: unknown) => batch.forEach((waiting) => waiting.reject(error)),
@@ -71,9 +70,16 @@ export class Batcher<In, Out> {
     this.schedule();
   }
 
+  private async answers(items: In[]): Promise<Out[]> {
+    const outs = await this.options.flush(items);
+    if (outs.length !== items.length)
+      throw new Error(`a batch of ${items.length} items was answered with ${outs.length}`);
+    return outs;
+  }
+
   private take(): Waiting<In, Out>[] {
     const { keyOf, maxBytes = 512 * 1024 } = this.options;
-    const maxItems = (this.options.maxItems ?? defaultMaxItems)(this.outstanding);
+    const maxItems = this.options.maxItems?.() ?? DEFAULT_MAX_ITEMS;
     const batch: Waiting<In, Out>[] = [];
     const keys = new Set<unknown>();
     const rest: Waiting<In, Out>[] = [];
@@ -96,7 +102,5 @@ export class Batcher<In, Out> {
   }
 }
 
-/** Half of what is in flight, between 8 and 256: measured best for the engine-store split (2026-11-22, 2 cores). */
-function defaultMaxItems(outstanding: number): number {
-  return Math.min(256, Math.max(8, Math.ceil(outstanding / 2)));
-}
+/** Where the curve of rows per second has flattened (2026-11-22, 2 cores). */
+const DEFAULT_MAX_ITEMS = 256;

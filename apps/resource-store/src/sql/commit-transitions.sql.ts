@@ -1,4 +1,4 @@
-import { claimOf, fromNow, HANDLER_STATES, INPUT_COLUMNS, wakeAt } from './columns.sql.js';
+import { claimOf, fromNow, HANDLER_STATES, INPUT_COLUMNS, millis, wakeAt } from './columns.sql.js';
 
 /**
  * Commits a batch of transitions of existing resources: one statement, one round trip, one transaction.
@@ -195,9 +195,9 @@ select c.n, case when c.verdict = 'ok' and ok.n is null then 'again' else c.verd
        d.uuid, d.name, d.description, d.data, d.created, d.removed
   from checked c
   left join ok on ok.n = c.n
-  left join lateral (
-    select d.uuid, d.name, d.description, d.data,
-           floor(date_part('epoch', d.created) * 1000)::bigint as created, floor(date_part('epoch', d.removed) * 1000)::bigint as removed
-      from resource_data d where c.ret and d.id = ok.res) d on true
+  left join (
+    select d.id, d.uuid, d.name, d.description, d.data, ${millis('d.created')} as created, ${millis('d.removed')} as removed
+      from resource_data d
+     where d.id = any (array(select res from ok where ret))) d on d.id = ok.res and c.ret
 `,
 };
