@@ -51,6 +51,8 @@ export function refuseUnstorable(value: Json): void {
     if (value.includes('\u0000')) throw new DroverError('InvalidBodyContent', 'Text may not contain U+0000');
     if (!value.isWellFormed())
       throw new DroverError('InvalidBodyContent', 'Text may not contain a lone surrogate (half of a UTF-16 pair)');
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new DroverError('InvalidBodyContent', 'A number is too large to be kept');
   } else if (Array.isArray(value)) {
     for (const entry of value) refuseUnstorable(entry);
   } else if (value !== null && typeof value === 'object') {
