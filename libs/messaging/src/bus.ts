@@ -1,5 +1,6 @@
 import type { RequestContract } from '@drover/contracts';
 import { DroverError, type ErrorBody, MAX_JSON_DEPTH, parseJson, sleep, callBackoffMillis } from '@drover/kernel';
+import { Outbox } from './outbox.js';
 import { headers as createHeaders, type Msg, type NatsConnection, type Subscription } from 'nats';
 
 /** Header of an answer that is an error; its value is the code, the body is an ErrorBody. */
@@ -23,6 +24,7 @@ export interface ServeOptions {
 export class MessageBus {
   /** requests whose body could not be used, by subject: invariant 10 says garbage is counted */
   readonly garbage = new Map<string, number>();
+  private readonly outbox = new Outbox();
 
   constructor(readonly connection: NatsConnection) {}
 
@@ -106,25 +108,35 @@ export class MessageBus {
         inFlight++;
         handler(request)
           .then(
-            (reply) => respond(message, reply),
+            (reply) => this.outbox.add(() => respond(message, reply)),
             (error: unknown) => {
               if (!(error instanceof DroverError)) options.onInternalError?.(error, contract.subject);
-              respondError(message, error);
+              this.outbox.add(() => respondError(message, error));
             },
           )
-          .catch((error: unknown) => options.onInternalError?.(error, contract.subject))
           .finally(() => inFlight--);
       },
     });
   }
 
-  /** Publishes JSON; with `reply`, as the reply subject. */
-  publish(subject: string, value: unknown, reply?: string): void {
-    this.connection.publish(
-      subject,
-      encoder.encode(JSON.stringify(value)),
-      reply === undefined ? undefined : { reply },
-    );
+  /**
+   * Publishes JSON at the end of this turn of the event loop; with `reply`, as the reply subject.
+   * @param failed told when it could not be: too large for the broker, or a closing connection
+   */
+  publish(subject: string, value: unknown, reply?: string, failed?: (error: unknown) => void): void {
+    const body = encoder.encode(JSON.stringify(value));
+    this.later(() => this.connection.publish(subject, body, reply === undefined ? undefined : { reply }), failed);
+  }
+
+  /** Runs a write together with the others of this turn. */
+  later(write: () => void, failed?: (error: unknown) => void): void {
+    this.outbox.add(() => {
+      try {
+        write();
+      } catch (error) {
+        failed?.(error);
+      }
+    });
   }
 
   /** A message that is safe to lose: never throws, not even while disconnected. */
@@ -143,20 +155,21 @@ export class MessageBus {
 
 /** Answers with a value; one that exceeds the broker's payload limit becomes an error instead of a time-out. */
 function respond(message: Msg, value: unknown): void {
-  const body = encoder.encode(JSON.stringify(value ?? null));
   try {
-    message.respond(body);
-  } catch (error) {
-    respondError(
-      message,
-      new DroverError('Internal', 'The answer is larger than the broker carries', { cause: error }),
-    );
+    message.respond(encoder.encode(JSON.stringify(value ?? null)));
+  } catch (cause) {
+    respondError(message, new DroverError('Internal', 'The answer is larger than the broker carries', { cause }));
   }
 }
 
+/** Never throws: on a closing connection nobody waits for the answer any more. */
 function respondError(message: Msg, error: unknown): void {
   const body = DroverError.bodyOf(error);
   const headers = createHeaders();
   headers.set(ERROR_HEADER, body.code);
-  message.respond(encoder.encode(JSON.stringify(body)), { headers });
+  try {
+    message.respond(encoder.encode(JSON.stringify(body)), { headers });
+  } catch {
+    // The caller's deadline tells it.
+  }
 }

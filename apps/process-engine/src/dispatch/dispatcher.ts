@@ -42,11 +42,9 @@ export class Dispatcher {
   }
 
   private publish(subject: string, message: unknown, reply?: string): void {
-    try {
-      this.bus.publish(subject, message, reply);
-    } catch (err) {
-      // Too large for the broker, or a closing connection: the deadline in the database repeats the attempt.
-      this.log.warn({ err, subject }, 'an event could not be published');
-    }
+    // Too large for the broker, or a closing connection: the deadline in the database repeats the attempt.
+    this.bus.publish(subject, message, reply, (err) =>
+      this.log.warn({ err, subject }, 'an event could not be published'),
+    );
   }
 }

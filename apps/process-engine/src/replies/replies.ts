@@ -170,7 +170,7 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     }
     this.deliver(address, reply)
       // Not acknowledged after a failure: the stream delivers it again.
-      .then(() => message.ack())
+      .then(() => this.bus.later(() => message.ack()))
       .catch((err: unknown) => this.log.error({ err, subject: message.subject }, 'a reply could not be worked in'));
   }
 
