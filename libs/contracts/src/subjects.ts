@@ -9,7 +9,10 @@ export const SUBJECTS = {
   replySlot: (slot: number) => `drover.reply.${slot}`,
   reply: (slot: number, process: number, dispatch: number, token: string) =>
     `drover.reply.${slot}.${process}.${dispatch}.${token}`,
-  replies: 'drover.reply.>',
+  /** every reply subject of a slot that can have been issued */
+  repliesOf: (slot: number) => `drover.reply.${slot}.*.*.*`,
+  /** subjects below `drover.reply` that were never issued: too few tokens, or too many */
+  notReplies: ['drover.reply.*', 'drover.reply.*.*', 'drover.reply.*.*.*', 'drover.reply.*.*.*.*.>'],
   transition: (resourceType: string, verb: string, kind: string) => `drover.transition.${resourceType}.${verb}.${kind}`,
   transitions: 'drover.transition.>',
   /** completion of one process, for whoever asked with `notify`; safe to lose */

@@ -111,6 +111,7 @@ export class MessageBus {
             (reply) => this.outbox.add(() => respond(message, reply)),
             (error: unknown) => {
               if (!(error instanceof DroverError)) options.onInternalError?.(error, contract.subject);
+              else if (error.code === 'InvalidBodyContent') this.countGarbage(contract.subject);
               this.outbox.add(() => respondError(message, error));
             },
           )
@@ -163,7 +164,8 @@ function respond(message: Msg, value: unknown): void {
 }
 
 /** Never throws: on a closing connection nobody waits for the answer any more. */
-function respondError(message: Msg, error: unknown): void {
+/** Answers a request with an error, in the shape that {@link MessageBus.request} reads; without a reply subject, nothing happens. */
+export function respondError(message: Msg, error: unknown): void {
   const body = DroverError.bodyOf(error);
   const headers = createHeaders();
   headers.set(ERROR_HEADER, body.code);

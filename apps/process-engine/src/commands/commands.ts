@@ -35,6 +35,7 @@ import { Committer } from '../commit/committer.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { WorkLoader } from '../lifecycle/work-loader.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
+import { checkEnvelope } from './envelope.js';
 
 type RequestOf<C> = C extends RequestContract<infer Request, unknown> ? Request : never;
 type Command = Pick<RequestOf<typeof startProcess>, 'commandId' | 'commandHash' | 'notify'>;
@@ -60,6 +61,7 @@ export class Commands {
   ) {}
 
   async create(request: RequestOf<typeof createResource>): Promise<CommandReply> {
+    checkEnvelope(request);
     const type = await this.typeNamed(request.type);
     const body = bodyOf(request.body);
     const checked = validateCreate(type, body);
@@ -83,6 +85,7 @@ export class Commands {
   }
 
   async start(request: RequestOf<typeof startProcess>): Promise<CommandReply> {
+    checkEnvelope(request);
     const start = startRequest(request, bodyOf(request.data ?? {}));
     const planOn = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned> => {
       const { type, definition } = await this.processNamed(request.process);
@@ -96,6 +99,7 @@ export class Commands {
   }
 
   async update(request: RequestOf<typeof updateResource>): Promise<CommandReply> {
+    checkEnvelope(request);
     const body = bodyOf(request.body);
     const plan = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned | CommandReply> => {
       const type = await this.typeNamed(resource.type);
@@ -123,6 +127,7 @@ export class Commands {
   }
 
   async operate(request: RequestOf<typeof operateProcess>): Promise<CommandReply> {
+    checkEnvelope(request);
     const { live } = await this.loader.load(numberOf(request.processId));
     if (live === null) throw new DroverError('NotFound', 'There is no live process of that number');
     const { action, state, operator } = request;

@@ -1,8 +1,8 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { parseReplySubject, SUBJECTS, wakeSlot } from '@drover/contracts';
-import { monotonicMillis, sleep } from '@drover/kernel';
-import { MessageBus } from '@drover/messaging';
+import { DroverError, monotonicMillis, sleep } from '@drover/kernel';
+import { MessageBus, respondError } from '@drover/messaging';
 import { type HandlerReply, parseReply } from '@drover/process-model';
 import type { Msg, Subscription } from 'nats';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
@@ -49,6 +49,11 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
   }
 
   onApplicationBootstrap(): void {
+    for (const subject of SUBJECTS.notReplies)
+      this.bus.connection.subscribe(subject, {
+        queue: 'process-engine',
+        callback: (_error, message) => this.neverIssued(message),
+      });
     void this.verify();
     void this.watchConnection();
   }
@@ -153,6 +158,11 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     void this.lifecycle
       .handle(address.process, { kind: 'noResponders', dispatch: address.dispatch }, address.token)
       .catch((err: unknown) => this.log.error({ err, process: address.process }, 'an absent handler was not recorded'));
+  }
+
+  private neverIssued(message: Msg): void {
+    this.counts.garbage++;
+    respondError(message, new DroverError('NotFound', 'No process event was sent with this reply subject'));
   }
 
   private received(message: JsMsg): void {

@@ -12,7 +12,7 @@ import {
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream';
-import { STREAMS, SUBJECTS } from '@drover/contracts';
+import { REPLY_SLOTS, STREAMS, SUBJECTS } from '@drover/contracts';
 import type { NatsConnection } from 'nats';
 
 const NANOS = 1_000_000;
@@ -45,7 +45,8 @@ export class ReplyStream {
     }
     await this.manager.streams.add({
       name: STREAMS.replies,
-      subjects: [SUBJECTS.replies],
+      // What was never issued is not kept: it would fill the disk, and no consumer reads it.
+      subjects: Array.from({ length: REPLY_SLOTS }, (_, slot) => SUBJECTS.repliesOf(slot)),
       // An acknowledged reply is deleted: the stream holds only what is still to be read.
       retention: RetentionPolicy.Workqueue,
       storage: StorageType.File,
@@ -66,7 +67,7 @@ export class ReplyStream {
     }
     await this.manager.consumers.add(STREAMS.replies, {
       durable_name: name,
-      filter_subject: `${SUBJECTS.replySlot(slot)}.>`,
+      filter_subject: SUBJECTS.repliesOf(slot),
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.All,
       ack_wait: 5_000 * NANOS,
