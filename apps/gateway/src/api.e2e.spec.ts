@@ -1,8 +1,11 @@
+import 'reflect-metadata';
 import { registerHandler } from '@drover/contracts';
 import type { JsonObject } from '@drover/kernel';
 import { connectNats, MessageBus } from '@drover/messaging';
+import { createLogger } from '@drover/telemetry';
 import { type Stack, startStack, waitFor } from '@drover/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGateway } from './gateway.js';
 
 let stack: Stack;
 let bus: MessageBus;
@@ -616,6 +619,100 @@ describe('external handlers', () => {
     expect((await get(map(thing, 'links')['self']!)).json['state']).toBe('inactive');
     expect(error(await post(`${process}?action=fly`))).toEqual({ status: 422, code: 'InvalidAction', type: 'error' });
     expect((await post(`${process}?action=cancel`)).status).toBeGreaterThanOrEqual(404);
+  });
+});
+
+describe('waiting', () => {
+  it('follows a delegate to its end', async () => {
+    const { status, json } = await post('/accounts', { name: 'tenant' }, wait);
+    expect({ status, state: json['state'] }).toEqual({ status: 201, state: 'active' });
+  });
+
+  it('ends when the process is parked; an operator goes on from there', async () => {
+    const name = fresh('broken');
+    const type = fresh('fragile');
+    await post('/definitions', { apiVersion: 'drover/v1', kind: 'ResourceType', name: type });
+    bus.connection.subscribe(`drover.process.${type}.*.*.${name}`, {
+      queue: name,
+      callback: (_error, message) =>
+        void message.respond(
+          JSON.stringify({ transitioning: 'error', transitioningMessage: 'no disk', retryable: false }),
+        ),
+    });
+    await post('/externalhandlers', { name, processNames: `${type}.activate` }, wait);
+    const park = async () => {
+      const { json } = await post(`/${type}s`, {}, wait);
+      return post(map(json, 'actions')['activate']!, {}, wait);
+    };
+    const parked = await park();
+    expect(parked.status).toBe(202);
+    expect(parked.json).toMatchObject({ state: 'activating', transitioning: 'error' });
+    expect(parked.json['transitioningMessage']).toContain('no disk');
+    const process = (await get(map(parked.json, 'links')['processInstance']!)).json;
+    expect(process).toMatchObject({ transitioning: 'error', endTime: null });
+    expect(JSON.stringify(process['error'])).toContain('no disk');
+    expect(Object.keys(map(process, 'actions')).sort()).toEqual(['cancel', 'force', 'replay', 'retry', 'skip']);
+    const self = map(parked.json, 'links')['self']!;
+
+    expect((await post(map(process, 'actions')['retry']!)).status).toBe(202);
+    await waitFor(async () => (await get(self)).json['transitioning'] === 'error', {
+      timeoutMillis: 10_000,
+      everyMillis: 50,
+      what: 'parked again',
+    });
+    expect((await post(map(process, 'actions')['skip']!)).status).toBe(202);
+    await rest(self, 'active');
+
+    const other = await park();
+    const force = map((await get(map(other.json, 'links')['processInstance']!)).json, 'actions')['force']!;
+    expect((await post(force, { state: 'nowhere' })).status).toBe(422);
+    expect((await post(force, { colour: 'red' })).status).toBe(422);
+    const forced = await post(force, { state: 'inactive' });
+    expect(forced.status).toBe(202);
+    expect(forced.json['endTime']).not.toBeNull();
+    expect((await get(map(other.json, 'links')['self']!)).json).toMatchObject({
+      state: 'inactive',
+      transitioning: 'no',
+    });
+  });
+
+  it('does not hold a repeated request whose process ended before', async () => {
+    const key = { 'idempotency-key': fresh('key'), ...wait };
+    const first = await post('/hosts', {}, key);
+    const started = performance.now();
+    const again = await post('/hosts', {}, key);
+    expect(again.json['id']).toBe(first.json['id']);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});
+
+describe('two gateways', () => {
+  it('what is declared through one is usable through the other at once', async () => {
+    const logger = createLogger('gateway', { level: 'warn' });
+    const options = {
+      natsUrl: stack.natsUrl,
+      httpPort: 0,
+      httpHost: '127.0.0.1',
+      adminPort: 0,
+      adminHost: '127.0.0.1',
+      allowedHosts: [],
+    };
+    const other = await startGateway(options, logger);
+    try {
+      const url = `${other.url}/v1`;
+      for (let i = 0; i < 5; i++) {
+        const name = fresh('shared');
+        const document = { apiVersion: 'drover/v1', kind: 'ResourceType', name };
+        expect((await post('/definitions', document)).status).toBe(201);
+        expect((await post(`${url}/${name}s`, { name: 'a' }, wait)).status).toBe(201);
+        expect((await put(`/definitions/${name}`, { ...document, fields: { size: { type: 'int' } } })).status).toBe(
+          200,
+        );
+        expect((await get(`${url}/${name}s?size_null`)).status).toBe(200);
+      }
+    } finally {
+      await other.close();
+    }
   });
 });
 

@@ -435,3 +435,40 @@ describe('pictures and definitions', () => {
     });
   });
 });
+
+describe('a repeated command that waits', () => {
+  it('does not wait for a process that ended long ago', async () => {
+    knowWidgets();
+    answer(startProcess, async (): Promise<CommandReply> => ({ resource: widget(5, 'active'), processId: 9 }));
+    answer(readResources, async () => ({ resources: [widget(5, 'active')], processes: [] }));
+    const started = performance.now();
+    const { status } = await post(
+      '/v1/widgets/1w5?action=activate',
+      {},
+      { prefer: 'wait=30', 'idempotency-key': 'again' },
+    );
+    expect(status).toBe(202);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});
+
+describe('a shutdown', () => {
+  it('answers those who wait with the present state', async () => {
+    knowWidgets();
+    answer(startProcess, async (): Promise<CommandReply> => ({ resource: widget(5), processId: 9 }));
+    answer(readResources, async () => ({ resources: [widget(5)], processes: [] }));
+    const other = await startGateway(
+      { natsUrl: nats.url, httpPort: 0, httpHost: '127.0.0.1', adminPort: 0, adminHost: '127.0.0.1', allowedHosts: [] },
+      logger,
+    );
+    const waiting = fetch(`${other.url}/v1/widgets/1w5?action=activate`, {
+      method: 'POST',
+      headers: { prefer: 'wait=60' },
+    });
+    await sleep(500);
+    const started = performance.now();
+    await other.close();
+    expect((await waiting).status).toBe(202);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});

@@ -25,35 +25,48 @@ export type GatewayOptions = Pick<
   'natsUrl' | 'httpPort' | 'httpHost' | 'adminPort' | 'adminHost' | 'allowedHosts'
 >;
 
-/** Starts a gateway: ready to answer when the promise resolves, whether or not its dependencies are (they are 503 until then). */
+/**
+ * Starts a gateway. The admin port answers at once (alive, not ready); the public one as soon as NATS does. Whatever else is down then
+ * or later is a 503.
+ */
 export async function startGateway(options: GatewayOptions, logger: Logger): Promise<Gateway> {
+  const started: { readiness?: Readiness } = {};
+  const ready = async (): Promise<Record<string, boolean>> => started.readiness?.checks() ?? { nats: false };
+  const admin = await startAdminServer({ port: options.adminPort, host: options.adminHost, ready });
   const gatewayId = newToken();
   const connection = await connectNats(options.natsUrl, `gateway-${gatewayId}`);
-  const bus = new MessageBus(connection);
+  const app = await createApp(options, logger, new MessageBus(connection), gatewayId);
+  await app.listen(options.httpPort, options.httpHost);
+  started.readiness = app.get(Readiness);
+  return {
+    url: await app.getUrl(),
+    adminUrl: admin.url,
+    close: async () => {
+      await app.close();
+      await connection.drain();
+      await admin.close();
+    },
+  };
+}
+
+async function createApp(
+  options: GatewayOptions,
+  logger: Logger,
+  bus: MessageBus,
+  gatewayId: string,
+): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(
     GatewayModule.with({ bus, logger, gatewayId }),
     fastifyAdapter(),
-    { bodyParser: false, logger: new NestLogger(logger) },
+    {
+      bodyParser: false,
+      logger: new NestLogger(logger),
+    },
   );
   const fastify = app.getHttpAdapter().getInstance();
   installBodyParsers(fastify);
   // There is no authentication yet, so the rules hold however DROVER_AUTH is set.
   installHooks(fastify, { enforce: true, allowedHosts: [...options.allowedHosts] }, app.get(GatewayMetrics));
   await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
-  await app.listen(options.httpPort, options.httpHost);
-  const readiness = app.get(Readiness);
-  const admin = await startAdminServer({
-    port: options.adminPort,
-    host: options.adminHost,
-    ready: () => readiness.checks(),
-  });
-  return {
-    url: await app.getUrl(),
-    adminUrl: admin.url,
-    close: async () => {
-      await admin.close();
-      await app.close();
-      await connection.drain();
-    },
-  };
+  return app;
 }

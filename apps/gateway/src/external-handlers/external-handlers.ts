@@ -21,23 +21,17 @@ export class ExternalHandlers {
   }
 
   async update(id: string, body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
-    return this.commands.update(PLURAL, id, await this.known(body, changedFields), options, base);
+    return this.commands.update(
+      PLURAL,
+      id,
+      await this.registry.judge(({ types }) => changedFields(body, types)),
+      options,
+      base,
+    );
   }
 
   /** @throws DroverError as `registrationFields` */
   registration(body: JsonObject): Promise<JsonObject> {
-    return this.known(body, registrationFields);
-  }
-
-  /** A process that was declared a moment ago may be registered for: looks again before it refuses. */
-  private async known(body: JsonObject, fieldsOf: typeof registrationFields): Promise<JsonObject> {
-    const { types } = await this.registry.snapshot();
-    try {
-      return fieldsOf(body, types);
-    } catch (error) {
-      const fresh = (await this.registry.refresh()).types;
-      if (fresh === types) throw error;
-      return fieldsOf(body, fresh);
-    }
+    return this.registry.judge(({ types }) => registrationFields(body, types));
   }
 }

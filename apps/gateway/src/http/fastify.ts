@@ -12,8 +12,8 @@ export function fastifyAdapter(): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_MILLIS,
-    // An open stream or an idle keep-alive connection must not delay the shutdown.
-    forceCloseConnections: true,
+    // Idle keep-alive connections must not delay the shutdown; a request under way gets its answer.
+    forceCloseConnections: 'idle',
     routerOptions: {
       caseSensitive: false,
       ignoreTrailingSlash: true,

@@ -13,6 +13,12 @@ export function installHooks(fastify: FastifyInstance, rules: HostRules, metrics
     void reply.header('x-api-schemas', `${baseUrl(request)}/schemas`);
     if (!OPEN_PATHS.has(request.url)) checkHost(rules, request.headers.host, request.headers.origin);
   });
+  let closing = false;
+  fastify.addHook('preClose', async () => void (closing = true));
+  fastify.addHook('onSend', async (_request, reply) => {
+    // Kept alive, the connection would keep the shutdown waiting.
+    if (closing) void reply.header('connection', 'close');
+  });
   // After the body was read: its events do not carry the context of the request.
   fastify.addHook('preValidation', (_request, _reply, done) => underDeadline(done));
   fastify.addHook('onResponse', async (request, reply) => {

@@ -70,6 +70,18 @@ export class Registry implements OnApplicationBootstrap, OnApplicationShutdown {
     return lookUp(await this.snapshot()) ?? lookUp(await this.nextTurn());
   }
 
+  /** Judges a request by the definitions, once more by newer ones before it is refused: what it names may be a moment old. */
+  async judge<T>(check: (snapshot: RegistrySnapshot) => T): Promise<T> {
+    const present = await this.snapshot();
+    try {
+      return check(present);
+    } catch (error) {
+      const newer = await this.nextTurn();
+      if (newer === present) throw error;
+      return check(newer);
+    }
+  }
+
   /** One refresh for all who miss something within the interval: garbage cannot hammer the store. */
   private nextTurn(): Promise<RegistrySnapshot> {
     this.turn ??= this.refreshInTurn();

@@ -119,13 +119,19 @@ export class ResourceCommands {
       });
       const view = { snapshot: await this.registry.snapshot(), type, base };
       if (completion === null || reply.processId === null) return resourceJson(reply.resource, view, reply.processId);
-      await completion.ended(options.waitMillis);
+      if (options.commandHash === null || (await this.isLive(reply))) await completion.ended(options.waitMillis);
       renewDeadline();
       const { resources } = await this.backend.call(readResources, { ids: [reply.resource.id] });
       return resourceJson(resources[0] ?? reply.resource, view, reply.processId);
     } finally {
       completion?.close();
     }
+  }
+
+  /** The process of a repeated command may have ended long ago: then there is nothing to wait for. */
+  private async isLive({ resource, processId }: CommandReply): Promise<boolean> {
+    const { processes } = await this.backend.call(readResources, { ids: [resource.id] });
+    return processes.some(({ id, status }) => id === processId && status !== 'parked');
   }
 }
 

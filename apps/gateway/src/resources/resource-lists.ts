@@ -23,8 +23,8 @@ export class ResourceLists {
 
   /** `GET /v1/<plural>` */
   async list(plural: string, query: ListQuery, base: string, self: string): Promise<JsonObject> {
-    const type = await this.registry.typeOfPath(plural);
-    const filters = parseFilters(query.filters, filterFields(type));
+    const { name } = await this.registry.typeOfPath(plural);
+    const { type, filters } = await this.registry.judge(({ types }) => filtersOf(query, types.byName(name)!));
     return this.page(await this.registry.snapshot(), type, filters, query.page, base, self);
   }
 
@@ -95,6 +95,10 @@ export class ResourceLists {
       afterId = rows.at(-1)!.id;
     }
   }
+}
+
+function filtersOf(query: ListQuery, type: TypeDefinition): { type: TypeDefinition; filters: Filter[] } {
+  return { type, filters: parseFilters(query.filters, filterFields(type)) };
 }
 
 /** Removed resources stay out of lists unless the filters speak of them. */

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { SUBJECTS } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
@@ -19,10 +19,11 @@ export interface Completion {
 
 /** Hears the end of processes that this gateway was asked to wait for: one subscription for all of them. */
 @Injectable()
-export class Completions implements OnApplicationBootstrap, OnApplicationShutdown {
+export class Completions implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly waiting = new Map<string, () => void>();
   private subscription: Subscription | undefined;
   private calls = 0;
+  private closing = false;
 
   constructor(
     private readonly bus: MessageBus,
@@ -36,7 +37,8 @@ export class Completions implements OnApplicationBootstrap, OnApplicationShutdow
   }
 
   /** Nobody waits into a shutdown: all get the present state now. */
-  onApplicationShutdown(): void {
+  beforeApplicationShutdown(): void {
+    this.closing = true;
     this.subscription?.unsubscribe();
     for (const end of this.waiting.values()) end();
   }
@@ -48,7 +50,7 @@ export class Completions implements OnApplicationBootstrap, OnApplicationShutdow
     const heard = new Promise<void>((resolve) => this.waiting.set(subject, resolve));
     return {
       subject,
-      ended: (timeoutMillis) => within(heard, timeoutMillis),
+      ended: (timeoutMillis) => within(heard, this.closing ? 0 : timeoutMillis),
       close: () => this.waiting.delete(subject),
     };
   }
