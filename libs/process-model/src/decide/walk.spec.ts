@@ -25,6 +25,7 @@ const answer: fc.Arbitrary<HandlerReply> = fc.oneof(
     reply({ delayMillis: 100_000 }),
     reply({ transitioning: 'yes', transitioningMessage: 'half', transitioningProgress: 50 }),
     reply({ transitioning: 'error', transitioningMessage: 'no' }),
+    reply({ transitioning: 'error', transitioningMessage: 'again' }),
     reply({ transitioning: 'error', retryable: false }),
     reply({ nonsense: true }),
   ),
@@ -37,19 +38,27 @@ const onLive =
   (life) =>
     life.isLive(stateField) && run(life);
 
+function start(life: Life, verb: string): void {
+  try {
+    life.start(verb);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ActionNotAvailable' });
+  }
+}
+
 const moves: fc.Arbitrary<Move> = fc.oneof(
   {
-    weight: 5,
-    arbitrary: fc.constantFrom(...VERBS).map((verb) =>
-      move(`start ${verb}`, (life) => {
-        try {
-          life.start(verb);
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'ActionNotAvailable' });
-        }
+    weight: 6,
+    arbitrary: fc.tuple(fc.nat(20), field).map(([n, on]) =>
+      move(`legal action ${n} on ${on}`, (life) => {
+        const processes = Object.values(life.type.processes).filter((process) => process.stateField === on);
+        const legal = processes.filter((process) => process.startStates.includes(regionOf(life.resource, on).state));
+        // Legal by state; refused only where it is the one that runs already.
+        if (legal.length > 0) start(life, legal[n % legal.length]!.verb);
       }),
     ),
   },
+  fc.constantFrom(...VERBS).map((verb) => move(`start ${verb}`, (life) => start(life, verb))),
   {
     weight: 6,
     arbitrary: fc.tuple(answer, field).map(([one, on]) =>
@@ -149,7 +158,7 @@ describe('whatever happens, in whatever order', () => {
       fc.property(
         fc.constantFrom('requested', 'stopped', 'running'),
         fc.subarray(TEAM),
-        fc.array(moves, { minLength: 1, maxLength: 40 }),
+        fc.array(moves, { minLength: 1, maxLength: 60 }),
         (state, team, walk) => {
           const life = new Life(team, state);
           const wrong = illegalMoves(life);
@@ -168,7 +177,7 @@ describe('whatever happens, in whatever order', () => {
   it('every life ends, or is parked, when time alone goes on: nothing retries for ever', () => {
     fc.assert(
       fc.property(fc.subarray(TEAM), fc.array(moves, { maxLength: 15 }), (team, walk) => {
-        const life = new Life(team, 'stopped');
+        const life = new Life(team, 'running');
         for (const { run } of walk) run(life);
         life.pass(10_000_000);
         for (const { row } of life.live.values()) expect(row.status).toBe('parked');
