@@ -35,18 +35,22 @@ export function processAfter(
   }
   if (transition.update === null || before === null) return null;
   const { deadlineMillis, waitDeadlineMillis, wakeMillis: _wake, ...fields } = transition.update;
+  const elapsed = applied.now - before.readAt;
   return {
     ...before,
     ...fields,
     ...clocks,
     version: applied.processVersion!,
-    deadlineInMillis: kept(deadlineMillis, before.deadlineInMillis),
-    waitDeadlineInMillis: kept(waitDeadlineMillis, before.waitDeadlineInMillis),
+    deadlineInMillis: kept(deadlineMillis, before.deadlineInMillis, elapsed),
+    waitDeadlineInMillis: kept(waitDeadlineMillis, before.waitDeadlineInMillis, elapsed),
+    totalDeadlineInMillis: kept('keep', before.totalDeadlineInMillis, elapsed),
   };
 }
 
-function kept(value: number | 'keep' | null, before: number | null): number | null {
-  return value === 'keep' ? before : value;
+/** A clock as a distance from the commit; `elapsed` milliseconds lie between the row before it and the commit. */
+function kept(value: number | 'keep' | null, before: number | null, elapsed: number): number | null {
+  if (value !== 'keep') return value;
+  return before === null ? null : before - elapsed;
 }
 
 /** The resource after an applied transition, from the row before it; when the answer carries the row, that one. */
