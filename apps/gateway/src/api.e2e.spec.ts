@@ -299,6 +299,24 @@ describe('a create', () => {
   });
 });
 
+describe('a form', () => {
+  it.each([
+    ['urlencoded', () => new URLSearchParams({ ...image, cpus: '3' })],
+    [
+      'multipart, as curl -F sends it',
+      () =>
+        Object.entries({ ...image, cpus: '3' }).reduce(
+          (form, [key, value]) => (form.set(key, value), form),
+          new FormData(),
+        ),
+    ],
+  ])('%s creates a resource', async (_name, body) => {
+    const response = await fetch(`${stack.url}/v1/instances`, { method: 'POST', body: body() });
+    expect(response.status).toBe(201);
+    expect(await response.json()).toMatchObject({ type: 'instance', ...image, cpus: 3 });
+  });
+});
+
 describe('relationships', () => {
   it('are followed both ways', async () => {
     const host = (await post('/hosts', { name: 'metal' }, wait)).json;

@@ -52,5 +52,6 @@ function ofFramework(error: unknown): DroverError | null {
 
 const MESSAGES: Partial<Record<ErrorCode, string>> = {
   BodyTooLarge: 'The body is larger than 256 KiB',
-  UnsupportedMediaType: 'The body must be application/json (definitions also take application/yaml)',
+  UnsupportedMediaType:
+    'The body must be application/json or a form (definitions: application/json or application/yaml)',
 };

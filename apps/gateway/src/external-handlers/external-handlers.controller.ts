@@ -1,8 +1,8 @@
 import { Body, Controller, Param, Post, Put } from '@nestjs/common';
-import type { JsonObject } from '@drover/kernel';
 import { Base } from '../http/base-url.js';
-import { ObjectBodyPipe } from '../http/body.js';
+import { BodyPipe } from '../http/body.js';
 import { Command, type CommandOptions } from '../http/command-headers.js';
+import type { RequestBody } from '../http/form.js';
 import { ExternalHandlers } from './external-handlers.js';
 
 /** What of external handlers is more than a resource; the rest is with the resources. */
@@ -11,14 +11,14 @@ export class ExternalHandlersController {
   constructor(private readonly handlers: ExternalHandlers) {}
 
   @Post()
-  create(@Body(ObjectBodyPipe) body: JsonObject, @Command() options: CommandOptions, @Base() base: string) {
+  create(@Body(BodyPipe) body: RequestBody, @Command() options: CommandOptions, @Base() base: string) {
     return this.handlers.create(body, options, base);
   }
 
   @Put(':id')
   update(
     @Param('id') id: string,
-    @Body(ObjectBodyPipe) body: JsonObject,
+    @Body(BodyPipe) body: RequestBody,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {

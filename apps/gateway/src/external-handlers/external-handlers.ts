@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '@drover/kernel';
 import type { CommandOptions } from '../http/command-headers.js';
+import { bodyFor, type RequestBody } from '../http/form.js';
 import { Registry } from '../registry/registry.js';
 import { ResourceCommands } from '../resources/resource-commands.js';
 import { changedFields, registrationFields } from './registration.js';
@@ -16,18 +17,15 @@ export class ExternalHandlers {
   ) {}
 
   /** 201 in state `registering`. A name that an active handler has, or a known uuid, is 409. */
-  async create(body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
-    return this.commands.create(PLURAL, await this.registration(body), options, base);
+  async create(body: RequestBody, options: CommandOptions, base: string): Promise<JsonObject> {
+    const type = await this.registry.typeOfPath(PLURAL);
+    return this.commands.createOf(type, await this.registration(bodyFor(type, body)), options, base);
   }
 
-  async update(id: string, body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
-    return this.commands.update(
-      PLURAL,
-      id,
-      await this.registry.judge(({ types }) => changedFields(body, types)),
-      options,
-      base,
-    );
+  async update(id: string, body: RequestBody, options: CommandOptions, base: string): Promise<JsonObject> {
+    const fields = bodyFor(await this.registry.typeOfPath(PLURAL), body);
+    const changed = await this.registry.judge(({ types }) => changedFields(fields, types));
+    return this.commands.update(PLURAL, id, changed, options, base);
   }
 
   /** @throws DroverError as `registrationFields` */

@@ -1,5 +1,6 @@
 import { DroverError, type Json, parseJson } from '@drover/kernel';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { readForm } from './form.js';
 
 /** The text of a definition, unread: only the definition routes get one. JSON is already known to be legal and shallow. */
 export class DefinitionText {
@@ -11,6 +12,7 @@ export class DefinitionText {
 
 const YAML = /^(application|text)\/(x-)?yaml(\s*;|$)/i;
 const JSON_TYPE = /^application\/([a-z0-9.-]+\+)?json(\s*;|$)/i;
+const FORM = /^(application\/x-www-form-urlencoded|multipart\/form-data)(\s*;|$)/i;
 const DEFINITIONS = /^\/v1\/definitions?(\/|\?|$)/i;
 
 /**
@@ -24,6 +26,9 @@ export function installBodyParsers(fastify: FastifyInstance): void {
   );
   fastify.addContentTypeParser(YAML, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
     readYaml(request, body),
+  );
+  fastify.addContentTypeParser(FORM, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
+    readForm(body, request.headers['content-type'] ?? ''),
   );
 }
 

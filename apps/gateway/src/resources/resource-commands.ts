@@ -5,6 +5,7 @@ import type { TypeDefinition } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
 import { renewDeadline } from '../backend/deadline.js';
 import type { CommandOptions } from '../http/command-headers.js';
+import { bodyFor, type RequestBody } from '../http/form.js';
 import { Registry } from '../registry/registry.js';
 import { Completions } from '../waiting/completions.js';
 import { resourceJson } from './resource-json.js';
@@ -28,9 +29,9 @@ export class ResourceCommands {
   ) {}
 
   /** `POST /v1/<plural>` */
-  async create(plural: string, body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
+  async create(plural: string, body: RequestBody, options: CommandOptions, base: string): Promise<JsonObject> {
     const type = await this.registry.typeOfPath(plural);
-    return this.createOf(type, body, options, base);
+    return this.createOf(type, bodyFor(type, body), options, base);
   }
 
   async createOf(type: TypeDefinition, body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
@@ -43,7 +44,7 @@ export class ResourceCommands {
   async update(
     plural: string,
     id: string,
-    body: JsonObject,
+    body: RequestBody,
     options: CommandOptions,
     base: string,
   ): Promise<JsonObject> {
@@ -54,7 +55,7 @@ export class ResourceCommands {
         ...envelope,
         type: type.name,
         resourceId: number,
-        body: withoutHypermedia(body),
+        body: withoutHypermedia(bodyFor(type, body)),
         expectRevision,
       }),
     );

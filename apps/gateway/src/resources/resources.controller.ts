@@ -1,7 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
 import type { JsonObject } from '@drover/kernel';
 import { Base, Self } from '../http/base-url.js';
-import { ObjectBodyPipe } from '../http/body.js';
+import { BodyPipe, ObjectBodyPipe } from '../http/body.js';
+import type { RequestBody } from '../http/form.js';
 import { Command, type CommandOptions } from '../http/command-headers.js';
 import { type ListQuery, ListQueryPipe } from '../http/list-query.js';
 import { type ActionQuery, ActionQueryPipe } from './action-query.js';
@@ -32,7 +33,7 @@ export class ResourcesController {
   @Post(':plural')
   create(
     @Param('plural') plural: string,
-    @Body(ObjectBodyPipe) body: JsonObject,
+    @Body(BodyPipe) body: RequestBody,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {
@@ -48,7 +49,7 @@ export class ResourcesController {
   update(
     @Param('plural') plural: string,
     @Param('id') id: string,
-    @Body(ObjectBodyPipe) body: JsonObject,
+    @Body(BodyPipe) body: RequestBody,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {
