@@ -9,6 +9,9 @@ export interface InputRow {
   json: string;
   /** null: a new one */
   resourceId: number | null;
+  commandId: string | null;
+  /** of a new resource */
+  uuid: string | null;
 }
 
 /**
@@ -19,15 +22,12 @@ export function inputRow(transition: CommitTransition): InputRow {
   const problem = problemOf(transition);
   if (problem !== null) throw new DroverError('Internal', `The transition makes no sense: ${problem}`);
   const { insert, change, update, end, start } = transition;
-  const row: Columns = {
-    reg: transition.registryRevision,
-    field: transition.stateField,
-    chg: change !== null,
-    upd: update !== null,
-    fin: end !== null,
-    start: start !== null,
-    ret: transition.returnResource && insert === null,
-  };
+  const row: Columns = { reg: transition.registryRevision, field: transition.stateField };
+  put(row, 'chg', change === null ? null : true);
+  put(row, 'upd', update === null ? null : true);
+  put(row, 'fin', end === null ? null : true);
+  put(row, 'start', start === null ? null : true);
+  put(row, 'ret', transition.returnResource ? true : null);
   put(row, 'cmd', transition.commandId);
   put(row, 'hash', transition.commandHash);
   put(row, 'res', transition.resourceId);
@@ -71,7 +71,8 @@ export function inputRow(transition: CommitTransition): InputRow {
     put(row, 'i_account', insert.accountId);
     row['i_regions'] = regionsOf(insert.regions, transition);
   }
-  return { json: JSON.stringify(row), resourceId: transition.resourceId };
+  const { resourceId, commandId } = transition;
+  return { json: JSON.stringify(row), resourceId, commandId, uuid: insert?.uuid ?? null };
 }
 
 function putFields(row: Columns, fields: ProcessFields): void {

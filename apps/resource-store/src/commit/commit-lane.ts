@@ -37,9 +37,16 @@ export interface CommitRow {
   removed: number | null;
 }
 
+/** A commit statement: $1 is the batch, the further parameters are lists of its rows' keys. */
+export interface CommitStatement extends Statement {
+  keys: readonly RowKey[];
+}
+
+type RowKey = 'resourceId' | 'commandId' | 'uuid';
+
 export interface LaneOptions {
   dataSource: DataSource;
-  statement: Statement;
+  statement: CommitStatement;
   observe?: (event: { rows: number; millis: number }) => void;
   onFailure?: (error: unknown, rows: number) => void;
 }
@@ -90,9 +97,13 @@ export class CommitLane {
 
   private async flush(rows: InputRow[]): Promise<CommitRow[]> {
     const started = monotonicMillis();
-    const results = await this.run(rows, started);
+    const { rows: distinct, twins } = withoutTwins(rows);
+    const results = await this.run(distinct, started);
     this.options.observe?.({ rows: rows.length, millis: monotonicMillis() - started });
-    return results;
+    if (twins.size === 0) return results;
+    // The first of a kind has gone; the next batch sees what it left.
+    const answers = results.values();
+    return rows.map((_, i) => (twins.has(i) ? ({ verdict: 'again' } as CommitRow) : answers.next().value!));
   }
 
   /**
@@ -103,7 +114,8 @@ export class CommitLane {
     for (let failures = 0; ; failures++) {
       try {
         const batch = `[${rows.map((row) => row.json).join(',')}]`;
-        const results = await this.connection.run<CommitRow>(this.options.statement, [batch]);
+        const values = [batch, ...this.options.statement.keys.map((key) => keysOf(rows, key))];
+        const results = await this.connection.run<CommitRow>(this.options.statement, values);
         if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
         return results.sort((a, b) => a.n - b.n);
       } catch (error) {
@@ -131,4 +143,20 @@ export class CommitLane {
   }
 }
 
-const RACES = new Set(['resource_data_uuid', 'resource_data_claim', 'process_live_region']);
+const RACES = new Set(['command_pkey', 'resource_data_uuid', 'resource_data_claim', 'process_live_region']);
+
+function keysOf(rows: InputRow[], key: RowKey): unknown[] {
+  return rows.flatMap((row) => row[key] ?? []);
+}
+
+/** Splits off the rows whose command or uuid is in the batch already: they would only break it. */
+function withoutTwins(rows: InputRow[]): { rows: InputRow[]; twins: Set<number> } {
+  const seen = new Set<string>();
+  const twins = new Set<number>();
+  rows.forEach(({ commandId, uuid }, i) => {
+    if ((commandId !== null && seen.has(commandId)) || (uuid !== null && seen.has(uuid))) twins.add(i);
+    if (commandId !== null) seen.add(commandId);
+    if (uuid !== null) seen.add(uuid);
+  });
+  return { rows: twins.size === 0 ? rows : rows.filter((_, i) => !twins.has(i)), twins };
+}

@@ -54,7 +54,7 @@ describe('a transition', () => {
     expect(outcome).toMatchObject({ revision: 2, state: 'activating', fromState: 'requested' });
     expect(outcome.resource).toMatchObject({ state: 'activating', transitioning: 'yes', revision: 2, name: 'v' });
     expect(await store.sql('select * from command where id = $1', [transition.commandId])).toMatchObject([
-      { resource_id: resourceId, process_id: outcome.processId, hash: 'h' },
+      { resource_id: resourceId, process_id: outcome.processId },
     ]);
   });
 

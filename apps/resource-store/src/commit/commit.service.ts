@@ -11,7 +11,7 @@ import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
 import { COMMIT_TRANSITIONS } from '../sql/commit-transitions.sql.js';
 import { READ_COMMANDS } from '../sql/read-commands.sql.js';
 import { inputRow } from './commit-input.js';
-import { CommitLane, type CommitRow } from './commit-lane.js';
+import { CommitLane, type CommitRow, type CommitStatement } from './commit-lane.js';
 import { appliedOutcome } from './commit-outcome.js';
 
 /**
@@ -64,12 +64,12 @@ export class CommitService implements OnModuleDestroy {
     const wanted = (verdict: CommitRow['verdict']) =>
       transitions.filter((transition, i) => results[i]!.verdict === verdict);
     const [commands, present] = await Promise.all([
-      this.readCommands(wanted('repeat').map((transition) => transition.commandId!)),
+      this.readCommands(wanted('repeat')),
       this.readPresent(wanted('conflict').flatMap(({ resourceId }) => resourceId ?? [])),
     ]);
     const repeated = await this.readPresent(
-      wanted('repeat').flatMap(({ returnResource, commandId }) =>
-        returnResource ? (commands.get(commandId!)?.resourceId ?? []) : [],
+      wanted('repeat').flatMap(({ returnResource, commandId, commandHash }) =>
+        returnResource ? (commands.get(commandKey({ commandId, commandHash }))?.resourceId ?? []) : [],
       ),
     );
     return transitions.map((transition, i): CommitOutcome => {
@@ -78,8 +78,8 @@ export class CommitService implements OnModuleDestroy {
         case 'ok':
           return appliedOutcome(transition, result);
         case 'repeat': {
-          const command = commands.get(transition.commandId!);
-          if (command === undefined || command.hash !== transition.commandHash) return { outcome: 'commandReused' };
+          const command = commands.get(commandKey(transition));
+          if (command?.same !== true) return { outcome: 'commandReused' };
           const resource = repeated.resources.get(command.resourceId) ?? null;
           return { outcome: 'repeat', resourceId: command.resourceId, processId: command.processId, resource };
         }
@@ -101,10 +101,12 @@ export class CommitService implements OnModuleDestroy {
     });
   }
 
-  private async readCommands(ids: string[]): Promise<Map<string, StoredCommand>> {
-    if (ids.length === 0) return new Map();
-    const found = await rows<StoredCommand>(this.dataSource, READ_COMMANDS, [ids]);
-    return new Map(found.map((command) => [command.id, command]));
+  private async readCommands(transitions: CommitTransition[]): Promise<Map<string, StoredCommand>> {
+    if (transitions.length === 0) return new Map();
+    const ids = transitions.map(({ commandId }) => commandId);
+    const hashes = transitions.map(({ commandHash }) => commandHash);
+    const found = await rows<StoredCommand>(this.dataSource, READ_COMMANDS, [ids, hashes]);
+    return new Map(found.map((command) => [commandKey({ commandId: command.id, commandHash: command.hash }), command]));
   }
 
   private async readPresent(ids: number[]): Promise<{
@@ -118,7 +120,7 @@ export class CommitService implements OnModuleDestroy {
     };
   }
 
-  private lane(name: string, statement: typeof COMMIT_TRANSITIONS): CommitLane {
+  private lane(name: string, statement: CommitStatement): CommitLane {
     return new CommitLane({
       dataSource: this.dataSource,
       statement,
@@ -137,6 +139,11 @@ export class CommitService implements OnModuleDestroy {
 interface StoredCommand {
   id: string;
   hash: string | null;
+  /** whether it is the hash of the first time */
+  same: boolean;
   resourceId: number;
   processId: number | null;
 }
+
+const commandKey = ({ commandId, commandHash }: Pick<CommitTransition, 'commandId' | 'commandHash'>): string =>
+  `${commandId} ${commandHash}`;

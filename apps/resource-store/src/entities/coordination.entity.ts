@@ -15,7 +15,8 @@ export class CommandEntity {
   @Column({ type: 'timestamptz', default: () => 'now()' })
   created: Date;
 
-  @Column({ type: 'text', nullable: true })
+  /** MD5 of the caller's hash */
+  @Column({ type: 'uuid', nullable: true })
   hash: string | null;
 }
 

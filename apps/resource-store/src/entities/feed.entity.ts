@@ -14,17 +14,11 @@ export class FeedEntity {
   @Column({ name: 'process_id', type: 'bigint', nullable: true })
   processId: number | null;
 
-  @Column({ name: 'account_id', type: 'bigint', nullable: true })
-  accountId: number | null;
-
   @PrimaryColumn({ type: 'timestamptz', primaryKeyConstraintName: 'feed_pkey' })
   time: Date;
 
   @Column({ type: 'integer' })
   revision: number;
-
-  @Column({ name: 'resource_type', type: 'text' })
-  resourceType: string;
 
   @Column({ type: 'text' })
   kind: FeedKind;
@@ -32,8 +26,9 @@ export class FeedEntity {
   @Column({ type: 'text', nullable: true })
   process: string | null;
 
-  @Column({ name: 'state_field', type: 'text' })
-  stateField: string;
+  /** null: `state` */
+  @Column({ name: 'state_field', type: 'text', nullable: true })
+  stateField: string | null;
 
   @Column({ name: 'from_state', type: 'text' })
   fromState: string;

@@ -88,10 +88,10 @@ export class ProcessLiveEntity {
   @Column({ name: 'error_message', type: 'text', nullable: true })
   errorMessage: string | null;
 
-  @Column({ type: 'jsonb' })
+  @Column({ type: 'json' })
   progress: JsonObject;
 
-  @Column({ type: 'jsonb' })
+  @Column({ type: 'json' })
   data: JsonObject;
 }
 
@@ -141,9 +141,9 @@ export class ProcessFinishedEntity {
   @Column({ name: 'error_message', type: 'text', nullable: true })
   errorMessage: string | null;
 
-  @Column({ type: 'jsonb' })
+  @Column({ type: 'json' })
   progress: JsonObject;
 
-  @Column({ type: 'jsonb' })
+  @Column({ type: 'json' })
   data: JsonObject;
 }

@@ -1,7 +1,7 @@
 /** The schema, first version. Names are unqualified: the service lives in the first schema of its search path and needs no other. */
 export const INITIAL_SCHEMA = `
 -- Numbers of resources and processes: one sequence, so that a number is unique over all types.
-create sequence drover_number as bigint cache 50;
+create sequence drover_number as bigint;
 
 -- Narrow: every transition writes a new version of this row. What changes seldom is in resource_data.
 create table resource (
@@ -63,8 +63,8 @@ create table process_live (
   notify              text,
   error_code          text,
   error_message       text,
-  progress            jsonb       not null,
-  data                jsonb       not null
+  progress            json        not null,
+  data                json        not null
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_analyze_scale_factor = 0.05);
 -- At most one live process per region: the database's half of invariant 2.
 create unique index process_live_region on process_live (resource_id, state_field);
@@ -87,8 +87,8 @@ create table process_finished (
   exit_reason         text        not null,
   error_code          text,
   error_message       text,
-  progress            jsonb       not null,
-  data                jsonb       not null,
+  progress            json        not null,
+  data                json        not null,
   constraint process_finished_pkey primary key (id, end_time)
 ) partition by range (end_time);
 create index process_finished_resource on process_finished (resource_id, id);
@@ -99,13 +99,11 @@ create table feed (
   id             bigint      not null default nextval('feed_id'),
   resource_id    bigint      not null,
   process_id     bigint,
-  account_id     bigint,
   time           timestamptz not null,
   revision       integer     not null,
-  resource_type  text        not null,
   kind           text        not null,
   process        text,
-  state_field    text        not null,
+  state_field    text, -- null: state
   from_state     text        not null,
   to_state       text        not null,
   constraint feed_pkey primary key (id, time)
@@ -128,7 +126,7 @@ create table command (
   resource_id  bigint      not null,
   process_id   bigint,
   created      timestamptz not null default now(),
-  hash         text
+  hash         uuid -- MD5 of the caller's hash: 16 bytes instead of 65
 );
 create index command_created on command using brin (created) with (pages_per_range = 16, autosummarize = on);
 

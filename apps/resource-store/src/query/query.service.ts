@@ -68,7 +68,7 @@ export class QueryService {
     const size = pageSize(limit);
     const found = await rows<TransitionRow>(
       this.dataSource,
-      `select from_state as "from", to_state as "to", state_field as "stateField", process, process_id as "processId", revision,
+      `select from_state as "from", to_state as "to", coalesce(state_field, 'state') as "stateField", process, process_id as "processId", revision,
               ${millis('time')} as time
          from feed
         where resource_id = $1 and revision > $2 and (from_state <> to_state or kind <> 'changed')

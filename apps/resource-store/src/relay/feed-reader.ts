@@ -1,4 +1,4 @@
-import type { FeedKind, ResourceRow, TransitionEvent } from '@drover/contracts';
+import type { FeedKind, TransitionEvent } from '@drover/contracts';
 import { oneRow, rows } from '@drover/database';
 import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import { externalResource, type TypeDefinition } from '@drover/process-model';
@@ -15,10 +15,8 @@ export interface FeedRow {
   id: number;
   resourceId: number;
   processId: number | null;
-  accountId: number | null;
   time: number;
   revision: number;
-  resourceType: string;
   kind: FeedKind;
   process: string | null;
   stateField: string;
@@ -49,25 +47,29 @@ export class FeedReader {
   async events(feed: FeedRow[]): Promise<TransitionEvent[]> {
     const types = await this.registry.types();
     const ids = [...new Set(feed.map(({ resourceId }) => resourceId))];
-    const read = await this.resources.resources(ids);
-    const shown = new Map(read.map((row) => [row.id, externalResource(row, this.type(types.byName(row.type), row))]));
-    return feed.map((row) => ({
-      sequence: row.id,
-      resourceType: row.resourceType,
-      resourceId: formatId(
-        this.type(types.byName(row.resourceType), { type: row.resourceType }).idPrefix,
-        row.resourceId,
-      ),
-      process: row.process,
-      processId: row.processId === null ? null : formatId(PROCESS_INSTANCE_PREFIX, row.processId),
-      from: row.fromState,
-      to: row.toState,
-      stateField: row.stateField,
-      revision: row.revision,
-      time: row.time,
-      accountId: row.accountId === null ? null : formatId('a', row.accountId),
-      resource: shown.get(row.resourceId) ?? {},
-    }));
+    const shown = new Map(
+      (await this.resources.resources(ids)).map((row) => {
+        const type = types.byName(row.type) ?? this.stub(row.type);
+        return [row.id, { row, id: formatId(type.idPrefix, row.id), resource: externalResource(row, type) }];
+      }),
+    );
+    return feed.map((row) => {
+      const { row: present, id, resource } = shown.get(row.resourceId)!;
+      return {
+        sequence: row.id,
+        resourceType: present.type,
+        resourceId: id,
+        process: row.process,
+        processId: row.processId === null ? null : formatId(PROCESS_INSTANCE_PREFIX, row.processId),
+        from: row.fromState,
+        to: row.toState,
+        stateField: row.stateField,
+        revision: row.revision,
+        time: row.time,
+        accountId: present.accountId === null ? null : formatId('a', present.accountId),
+        resource,
+      };
+    });
   }
 
   /** For a reader whose place the stream no longer has: never further than what is published. */
@@ -84,8 +86,7 @@ export class FeedReader {
   }
 
   /** A type whose definition was deleted is shown without its fields. */
-  private type(known: TypeDefinition | undefined, { type }: Pick<ResourceRow, 'type'>): TypeDefinition {
-    if (known !== undefined) return known;
+  private stub(type: string): TypeDefinition {
     let stub = this.unknown.get(type);
     if (stub === undefined) this.unknown.set(type, (stub = RegistryService.unknownType(type)));
     return stub;

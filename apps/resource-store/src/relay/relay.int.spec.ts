@@ -101,8 +101,8 @@ describe('the relay', () => {
     await late.query('begin');
     await late.query('update resource set revision = revision + 1 where id = $1', [a]);
     await late.query(
-      `insert into feed (resource_id, time, revision, resource_type, kind, state_field, from_state, to_state)
-       values ($1, now(), 2, 'volume', 'changed', 'state', 'requested', 'requested')`,
+      `insert into feed (resource_id, time, revision, kind, from_state, to_state)
+       values ($1, now(), 2, 'changed', 'requested', 'requested')`,
       [a],
     );
     for (let n = 0; n < 5; n++) await store.applied(write(b, n));

@@ -1,19 +1,24 @@
 /**
- * What a transition carries, as columns of `json_to_recordset`; its position in the batch is `n`, from 1. Missing keys are null. Written by commit/commit-input.ts.
- * `p_*` are the fields of the process that is updated or started; `e_*` those of its end; `c_*` those of the resource's change.
+ * What a transition carries, as columns of `json_to_recordset`; its position in the batch is `n`, from 1. Missing keys are null.
+ * Written by commit/commit-input.ts. `p_*` are the fields of the process that is updated or started, `e_*` those of its end, `c_*`
+ * those of the resource's change. What is stored as it came is `json`: it is passed on as text, never taken apart.
  */
 export const INPUT_COLUMNS = `
-  cmd uuid, hash text, reg bigint,
-  res bigint, field text, xtype text, xrev int, xstates text[], pid bigint, pver int,
-  chg boolean, c_to text, c_map jsonb, c_kind text, c_proc text, c_trans text, c_msg text, c_prog smallint,
-  c_data jsonb, c_setname boolean, c_name text, c_setdesc boolean, c_desc text,
-  upd boolean, fin boolean, start boolean,
-  e_exit text, e_progress jsonb, e_code text, e_msg text,
-  p_name text, p_status text, p_waiting text, p_slot smallint, p_dispatch int, p_execs int, p_progress jsonb,
+  cmd uuid, hash text, reg bigint, field text,
+  chg boolean, c_to text, c_map json, c_kind text, c_proc text, c_trans text, c_msg text, c_prog smallint, c_data jsonb, start boolean,
+  p_name text, p_status text, p_waiting text, p_slot smallint, p_dispatch int, p_execs int, p_progress json,
   p_pred bigint, p_code text, p_msg text,
   p_dl double precision, p_dlkeep boolean, p_wdl double precision, p_wdlkeep boolean, p_wake double precision, p_wakedl boolean,
-  p_began text, p_defver int, p_token text, p_data jsonb, p_notify text, p_prio int, p_total double precision,
-  ret boolean,
+  p_began text, p_defver int, p_token text, p_data json, p_notify text, p_prio int, p_total double precision`;
+
+/** Further columns of a transition of an existing resource. */
+export const TRANSITION_COLUMNS = `${INPUT_COLUMNS},
+  res bigint, xtype text, xrev int, xstates text[], pid bigint, pver int, upd boolean, fin boolean, ret boolean,
+  c_setname boolean, c_name text, c_setdesc boolean, c_desc text,
+  e_exit text, e_progress json, e_code text, e_msg text`;
+
+/** Further columns of a new resource. */
+export const INSERT_COLUMNS = `${INPUT_COLUMNS},
   i_type text, i_kind text, i_uuid text, i_name text, i_desc text, i_data jsonb, i_account bigint, i_regions jsonb`;
 
 /** Milliseconds since the epoch of a timestamptz, as a bigint. */

@@ -1,27 +1,28 @@
-import { claimOf, fromNow, HANDLER_STATES, INPUT_COLUMNS, millis, wakeAt } from './columns.sql.js';
+import { claimOf, fromNow, HANDLER_STATES, millis, TRANSITION_COLUMNS, wakeAt } from './columns.sql.js';
 
 /**
  * Commits a batch of transitions of existing resources: one statement, one round trip, one transaction.
+ * $1 the batch, $2 numbers of its resources, $3 its command ids
  *
  * - `held` and `live` lock the resource rows, then their live processes, each in id order: two stores never deadlock.
  * - `checked` compares every guard; everything after it joins its rows, never the input: a transition applies wholly or not at all.
  * - After a wait for a row lock, other tables are still read with the statement's old snapshot. `seen_revision` is read with that
  *   snapshot: where it differs from the locked row, nothing else that was read can be trusted, and the row is tried `again`.
- * - `= any (array(...))` around every access to a table pins an index scan whatever the statistics say (see commit-plan.int.spec.ts).
+ * - A command, name or region that another transaction takes in the same moment raises 23505: the batch is repeated, and then seen.
  * - `started` reads `ended`, so that the old row is gone from the unique index before the new one enters.
+ * - What decides a plan is never a guess about rows: tables are entered by `= any (…)` or by joining `ok` on their key, and the
+ *   connection forbids sequential scans (commit-plan.int.spec.ts). `order by p.id + 0` keeps the planner from walking the whole
+ *   primary key for the sake of its order; `known` keeps it from hashing the whole table of commands.
  */
 export const COMMIT_TRANSITIONS = {
   name: 'commit-transitions',
+  keys: ['resourceId', 'commandId'] as const,
   text: `
-with input as materialized (
-  select x.ordinality::int as n, x.* from rows from (json_to_recordset($1::json) as (${INPUT_COLUMNS})) with ordinality x
-),
-held as materialized (
-  select r.id, r.type, r.kind, r.state, r.transitioning, r.message, r.progress, r.regions, r.account_id,
-         r.revision, r.data_revision,
+with held as materialized (
+  select r.id, r.type, r.kind, r.state, r.transitioning, r.message, r.progress, r.regions, r.account_id, r.revision,
          (select s.revision from resource s where s.id = r.id) as seen_revision
     from resource r
-   where r.id = any (array(select res from input))
+   where r.id = any ($2::bigint[])
    order by r.id
      for update
 ),
@@ -29,66 +30,61 @@ live as materialized (
   select p.id, p.version, p.resource_id, p.state_field, p.deadline, p.wait_deadline
     from process_live p
    where p.resource_id = any (array(select id from held))
-   order by p.id
+   order by p.id + 0
      for update
 ),
+known as materialized (
+  select id from command where id = any ($3::uuid[])
+),
 checked as materialized (
-  select i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state,
-         r.transitioning, r.message, r.progress, r.regions,
-         cur.state as from_state, nxt.state as next_state,
+  select i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions,
+         cur.state as from_state, nxt.state as next_state, v.verdict, hld.claims, g.revision as registry_revision,
          (i.c_data is not null or i.c_setname or i.c_setdesc or hld.claims is not null
            or (i.field = 'state' and i.chg and nxt.state = 'removed' and r.state <> 'removed')) is true as writes,
-         hld.claims, g.revision as registry_revision,
          case when i.p_dlkeep then p.deadline else ${fromNow('i.p_dl')} end as next_deadline,
          case when i.p_wdlkeep then p.wait_deadline else ${fromNow('i.p_wdl')} end as next_wait,
-         case
-           when i.cmd is not null and exists (select from command c where c.id = i.cmd) then 'repeat'
-           when i.reg < g.revision then 'staleRegistry'
-           when r.id is null then 'conflict'
-           when r.revision is distinct from r.seen_revision then 'again'
-           when i.xtype <> r.type
-             or i.xrev <> r.revision
-             or (i.xstates is not null and (cur.state = any (i.xstates)) is not true)
-             or (i.pid is not null and (p.id = i.pid and p.version = i.pver) is not true)
-             or (i.start and i.pid is null and p.id is not null)
-             or nxt.state is null
-           then 'conflict'
-           when hld.claims and exists (
-             select from resource_data o
-              where o.claim = 'externalHandler/' || coalesce(i.c_name, (select d.name from resource_data d where d.id = r.id))
-                and o.id <> r.id)
-           then 'notUnique'
-           else 'ok'
-         end as verdict
-    from input i
+         case when i.start and v.verdict = 'ok' then nextval('drover_number') end as new_pid
+    from (select x.ordinality::int as n, x.*
+            from rows from (json_to_recordset($1::json) as (${TRANSITION_COLUMNS})) with ordinality x) i
    cross join (select revision from registry) g
     left join held r on r.id = i.res
     left join live p on p.resource_id = i.res and p.state_field = i.field
    cross join lateral (
      select case when i.field = 'state' then r.state else r.regions -> i.field ->> 'state' end as state) cur
    cross join lateral (
-     select case
-              when i.c_map is not null then i.c_map ->> cur.state
-              else coalesce(i.c_to, cur.state)
-            end as state) nxt
+     select case when i.c_map is not null then i.c_map ->> cur.state else coalesce(i.c_to, cur.state) end as state) nxt
    -- null: no handler, or its hold on its name stays as it is; true: takes it (or renames); false: gives it back
    cross join lateral (
      select case when r.type = 'externalHandler' and i.field = 'state' and i.chg
                  then ${claimOf('r.type', 'nxt.state', "''")} is not null end as claims) hld
+   cross join lateral (
+     select case
+              when i.cmd in (select id from known) then 'repeat'
+              when i.reg < g.revision then 'staleRegistry'
+              when r.id is null then 'conflict'
+              when r.revision is distinct from r.seen_revision then 'again'
+              when i.xtype <> r.type
+                or i.xrev <> r.revision
+                or (i.xstates is not null and (cur.state = any (i.xstates)) is not true)
+                or (i.pid is not null and (p.id = i.pid and p.version = i.pver) is not true)
+                or (i.start and i.pid is null and p.id is not null)
+                or nxt.state is null
+              then 'conflict'
+              when hld.claims is true and exists (
+                select from resource_data o
+                 where o.claim = 'externalHandler/' || coalesce(i.c_name, (select d.name from resource_data d where d.id = r.id))
+                   and o.id <> r.id)
+              then 'notUnique'
+              else 'ok'
+            end as verdict
+     offset 0) v
 ),
-passed as materialized (
-  select c.*, case when c.start then nextval('drover_number') end as new_pid
-    from checked c where c.verdict = 'ok'
+ok as (
+  select * from checked where verdict = 'ok'
 ),
 commanded as (
   insert into command (id, hash, resource_id, process_id)
-  select cmd, hash, res, coalesce(new_pid, pid) from passed where cmd is not null order by cmd
-  on conflict (id) do nothing
-  returning id, resource_id
-),
-ok as materialized (
-  select * from passed p
-   where p.cmd is null or (p.cmd, p.res) in (select id, resource_id from commanded)
+  select cmd, md5(hash)::uuid, res, coalesce(new_pid, pid) from ok where cmd is not null
 ),
 moved as (
   update resource r
@@ -102,8 +98,7 @@ moved as (
            jsonb_build_object('state', ok.next_state, 'transitioning', ok.c_trans, 'message', ok.c_msg, 'progress', ok.c_prog)) end
     from ok
    where r.id = ok.res and ok.chg
-     and r.id = any (array(select res from ok where chg))
-  returning r.id, r.type, r.account_id, r.revision, ok.n, ok.field, ok.from_state, ok.next_state, ok.c_kind, ok.c_proc, ok.writes,
+  returning r.id, r.type, r.revision, ok.field, ok.from_state, ok.next_state, ok.c_kind, ok.c_proc, ok.writes,
             case when ok.c_proc is null then null
                  when ok.pid is null or ok.c_proc = ok.p_name then coalesce(ok.new_pid, ok.pid)
                  else ok.pid end as process_id
@@ -119,34 +114,28 @@ wrote as (
          revision = d.revision + 1
     from ok
    where d.id = ok.res and ok.chg and ok.writes
-     and d.id = any (array(select res from ok where chg and writes))
 ),
 kept as (
   update process_live p
      set version = p.version + 1,
          name = ok.p_name, status = ok.p_status, waiting_handler = ok.p_waiting, slot = ok.p_slot, dispatch = ok.p_dispatch,
          execution_count = ok.p_execs, progress = ok.p_progress, predecessor_id = ok.p_pred, resend = false,
-         error_code = ok.p_code, error_message = ok.p_msg,
-         deadline = ok.next_deadline, wait_deadline = ok.next_wait,
+         error_code = ok.p_code, error_message = ok.p_msg, deadline = ok.next_deadline, wait_deadline = ok.next_wait,
          next_wake_at = ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: 'p.total_deadline' })}
     from ok
    where ok.upd and p.id = ok.pid
-     and p.id = any (array(select pid from ok where upd))
 ),
 ended as (
   delete from process_live p
    using ok
    where ok.fin and p.id = ok.pid
-     and p.id = any (array(select pid from ok where fin))
   returning p.*, ok.e_exit, ok.e_progress, ok.e_code, ok.e_msg
 ),
 -- reaching removed ends what is live in the resource's other regions
 swept as (
   delete from process_live p
    using ok
-   where ok.chg and ok.field = 'state' and ok.next_state = 'removed'
-     and p.resource_id = ok.res and p.state_field <> 'state'
-     and p.resource_id = any (array(select res from ok where chg and field = 'state' and next_state = 'removed'))
+   where ok.chg and ok.field = 'state' and ok.next_state = 'removed' and p.resource_id = ok.res and p.state_field <> 'state'
   returning p.*, 'CANCELED' as e_exit, p.progress as e_progress, p.error_code as e_code, p.error_message as e_msg
 ),
 finished as (
@@ -171,8 +160,8 @@ started as (
    where ok.start
 ),
 noted as (
-  insert into feed (resource_id, process_id, account_id, time, revision, resource_type, kind, process, state_field, from_state, to_state)
-  select id, process_id, account_id, now(), revision, type, c_kind, c_proc, field, from_state, next_state
+  insert into feed (resource_id, process_id, time, revision, kind, process, state_field, from_state, to_state)
+  select id, process_id, now(), revision, c_kind, c_proc, nullif(field, 'state'), from_state, next_state
     from moved
 ),
 registered as (
@@ -184,20 +173,16 @@ registered as (
              or (m.writes and m.next_state in ${HANDLER_STATES})))
   returning revision
 )
-select c.n, case when c.verdict = 'ok' and ok.n is null then 'again' else c.verdict end as verdict,
-       c.registry_revision, (select revision from registered) as registered,
+select c.n, c.verdict, c.registry_revision, (select revision from registered) as registered,
        c.res, c.revision + case when c.chg then 1 else 0 end as revision, c.next_state as state, c.from_state,
-       coalesce(ok.new_pid, case when c.upd or not c.fin then c.pid end) as pid,
-       case when ok.new_pid is not null then 1 when c.upd then c.pver + 1 when not c.fin then c.pver end as pver,
-       floor(date_part('epoch', now()) * 1000)::bigint as now,
-       c.main_state, c.transitioning, c.message, c.progress, c.regions,
-       c.type, c.kind, c.account_id,
-       d.uuid, d.name, d.description, d.data, d.created, d.removed
+       coalesce(c.new_pid, case when c.upd or c.fin is not true then c.pid end) as pid,
+       case when c.new_pid is not null then 1 when c.upd then c.pver + 1 when c.fin is not true then c.pver end as pver,
+       ${millis('now()')} as now,
+       c.main_state, c.transitioning, c.message, c.progress, c.regions, c.type, c.kind, c.account_id,
+       d.uuid, d.name, d.description, d.data, ${millis('d.created')} as created, ${millis('d.removed')} as removed
   from checked c
-  left join ok on ok.n = c.n
   left join (
-    select d.id, d.uuid, d.name, d.description, d.data, ${millis('d.created')} as created, ${millis('d.removed')} as removed
-      from resource_data d
-     where d.id = any (array(select res from ok where ret))) d on d.id = ok.res and c.ret
+    select * from resource_data where id = any (array(select res from checked where ret and verdict = 'ok'))) d
+    on d.id = c.res and c.ret
 `,
 };

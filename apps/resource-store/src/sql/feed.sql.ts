@@ -1,8 +1,8 @@
 import { millis } from './columns.sql.js';
 
 const FEED_COLUMNS = `
-  id, resource_id as "resourceId", process_id as "processId", account_id as "accountId", ${millis('time')} as time, revision,
-  resource_type as "resourceType", kind, process, state_field as "stateField", from_state as "fromState", to_state as "toState"`;
+  id, resource_id as "resourceId", process_id as "processId", ${millis('time')} as time, revision,
+  kind, process, coalesce(state_field, 'state') as "stateField", from_state as "fromState", to_state as "toState"`;
 
 /** The last number that any transaction drew, committed or not. Must be read before the snapshot it is compared with. */
 export const LAST_FEED_ID = `select case when is_called then last_value else 0 end as last from feed_id`;

@@ -1,3 +1,5 @@
-/** What became of commands seen before. */
+/** What became of commands seen before, and whether they had the same hash. $1 ids, $2 hashes */
 export const READ_COMMANDS = `
-select id, hash, resource_id as "resourceId", process_id as "processId" from command where id = any ($1::uuid[])`;
+select distinct c.id, c.hash is not distinct from md5(a.hash)::uuid as same, a.hash, c.resource_id as "resourceId",
+       c.process_id as "processId"
+  from unnest($1::uuid[], $2::text[]) as a(id, hash) join command c on c.id = a.id`;
