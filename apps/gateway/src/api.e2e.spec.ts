@@ -4,7 +4,7 @@ import type { JsonObject } from '@drover/kernel';
 import { connectNats, MessageBus } from '@drover/messaging';
 import { createLogger } from '@drover/telemetry';
 import { type Stack, startStack, waitFor } from '@drover/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startGateway } from './gateway.js';
 
 let stack: Stack;
@@ -67,7 +67,13 @@ beforeAll(async () => {
   bus = new MessageBus(await connectNats(stack.natsUrl, 'test'));
 });
 
+let failed = false;
+afterEach(({ task }) => {
+  failed ||= task.result?.state === 'fail';
+});
+
 afterAll(async () => {
+  if (failed) await stack?.keepLogs('gateway-api');
   await bus?.connection.close();
   await stack?.[Symbol.asyncDispose]();
 });

@@ -14,7 +14,7 @@ import {
 import { DroverError, type JsonObject, sleep } from '@drover/kernel';
 import { connectNats, MessageBus } from '@drover/messaging';
 import { createLogger } from '@drover/telemetry';
-import { type NatsServer, startNats } from '@drover/testing';
+import { freePort, type NatsServer, startNats, waitFor } from '@drover/testing';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, startGateway } from './gateway.js';
@@ -470,5 +470,33 @@ describe('a shutdown', () => {
     await other.close();
     expect((await waiting).status).toBe(202);
     expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});
+
+describe('a start before NATS', () => {
+  it('is alive and not ready, and goes on when NATS comes', async () => {
+    const [port, adminPort] = [await freePort(), await freePort()];
+    const starting = startGateway(
+      {
+        natsUrl: `nats://127.0.0.1:${port}`,
+        httpPort: 0,
+        httpHost: '127.0.0.1',
+        adminPort,
+        adminHost: '127.0.0.1',
+        allowedHosts: [],
+      },
+      logger,
+    );
+    const status = async (path: string) => (await fetch(`http://127.0.0.1:${adminPort}${path}`)).status;
+    await waitFor(async () => (await status('/healthz')) === 200, {
+      timeoutMillis: 5_000,
+      everyMillis: 50,
+      what: 'alive',
+    });
+    expect(await status('/readyz')).toBe(503);
+    await using _nats = await startNats({ port });
+    const late = await starting;
+    expect((await fetch(`${late.url}/healthz`)).status).toBe(200);
+    await late.close();
   });
 });
