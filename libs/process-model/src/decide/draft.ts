@@ -92,7 +92,7 @@ export class Draft {
     readonly resource: ResourceRow,
     readonly around: Surroundings,
   ) {
-    this.progress = unpackProgress(structuredClone(process.progress));
+    this.progress = unpackProgress(process.progress);
     this.region = { ...regionOf(resource, process.stateField) };
     this.name = process.name;
     this.status = process.status;

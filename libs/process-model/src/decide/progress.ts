@@ -89,10 +89,12 @@ export function newProgress(): Progress {
   };
 }
 
+const FRESH = newProgress();
+
 /** Writes only what differs from a new progress: these bytes are in every commit. */
 export function packProgress(progress: Progress): ProgressDocument {
   const packed: JsonObject = {};
-  const fresh = newProgress() as unknown as JsonObject;
+  const fresh = FRESH as unknown as JsonObject;
   for (const [key, value] of Object.entries(bounded(progress) as unknown as JsonObject)) {
     const blank = Array.isArray(value) ? value.length === 0 : value === fresh[key];
     if (!blank) packed[key] = value;
@@ -100,8 +102,14 @@ export function packProgress(progress: Progress): ProgressDocument {
   return packed;
 }
 
+/** The notes with every key present. Lists are copies, so that a decision may add to them; their entries are never changed. */
 export function unpackProgress(document: ProgressDocument): Progress {
-  return { ...newProgress(), ...(document as unknown as Partial<Progress>) };
+  const progress = newProgress() as unknown as Record<string, unknown>;
+  for (const key in document) {
+    const value = document[key];
+    progress[key] = Array.isArray(value) ? value.slice() : value;
+  }
+  return progress as unknown as Progress;
 }
 
 function bounded(progress: Progress): Progress {

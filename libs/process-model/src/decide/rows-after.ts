@@ -1,4 +1,4 @@
-import type { CommitOutcome, CommitTransition, ProcessRow, ResourceRow } from '@drover/contracts';
+import type { CommitOutcome, CommitTransition, ProcessFields, ProcessRow, ResourceRow } from '@drover/contracts';
 
 type Applied = Extract<CommitOutcome, { outcome: 'applied' }>;
 
@@ -8,42 +8,55 @@ export function processAfter(
   transition: CommitTransition,
   applied: Applied,
 ): ProcessRow | null {
-  const clocks = { resend: false, readAt: applied.now };
   if (transition.start !== null) {
-    const {
-      deadlineMillis,
-      waitDeadlineMillis: _wait,
-      wakeMillis: _wake,
-      totalMillis,
-      beganState,
-      ...fields
-    } = transition.start;
+    const { start } = transition;
     return {
-      ...fields,
-      ...clocks,
+      ...written(start, applied),
       id: applied.processId!,
-      version: applied.processVersion!,
       resourceId: applied.resourceId,
       resourceType: applied.resource?.type ?? before?.resourceType ?? transition.insert?.type ?? '',
-      beganState: beganState ?? applied.fromState,
+      stateField: start.stateField,
+      definitionVersion: start.definitionVersion,
+      beganState: start.beganState ?? applied.fromState,
+      token: start.token,
+      data: start.data,
+      notify: start.notify,
+      priority: start.priority,
       accountId: applied.resource?.accountId ?? before?.accountId ?? null,
       startTime: applied.startTime ?? applied.now,
-      deadlineInMillis: typeof deadlineMillis === 'number' ? deadlineMillis : null,
+      deadlineInMillis: typeof start.deadlineMillis === 'number' ? start.deadlineMillis : null,
       waitDeadlineInMillis: null,
-      totalDeadlineInMillis: totalMillis,
+      totalDeadlineInMillis: start.totalMillis,
     };
   }
   if (transition.update === null || before === null) return null;
-  const { deadlineMillis, waitDeadlineMillis, wakeMillis: _wake, ...fields } = transition.update;
+  const { update } = transition;
   const elapsed = applied.now - before.readAt;
   return {
     ...before,
-    ...fields,
-    ...clocks,
-    version: applied.processVersion!,
-    deadlineInMillis: kept(deadlineMillis, before.deadlineInMillis, elapsed),
-    waitDeadlineInMillis: kept(waitDeadlineMillis, before.waitDeadlineInMillis, elapsed),
+    ...written(update, applied),
+    deadlineInMillis: kept(update.deadlineMillis, before.deadlineInMillis, elapsed),
+    waitDeadlineInMillis: kept(update.waitDeadlineMillis, before.waitDeadlineInMillis, elapsed),
     totalDeadlineInMillis: kept('keep', before.totalDeadlineInMillis, elapsed),
+  };
+}
+
+/** The columns that every commit of a process writes, one by one: rest and spread of these objects was 6 % of the engine's time. */
+function written(fields: ProcessFields, applied: Applied) {
+  return {
+    name: fields.name,
+    status: fields.status,
+    waitingHandler: fields.waitingHandler,
+    slot: fields.slot,
+    dispatch: fields.dispatch,
+    executionCount: fields.executionCount,
+    progress: fields.progress,
+    predecessorId: fields.predecessorId,
+    errorCode: fields.errorCode,
+    errorMessage: fields.errorMessage,
+    version: applied.processVersion!,
+    resend: false,
+    readAt: applied.now,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { CommitTransition, ProcessRow, ResourceChange, ResourceInsert, ResourceRow } from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
-import type { ProcessDefinition } from '../definitions/types.js';
+import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
 import { transitioningFor } from '../states/index.js';
 import { Draft, type Effect, guards, regionOf, type Surroundings } from './draft.js';
 import { restingStates } from './operate.js';
@@ -39,7 +39,6 @@ export function planStart(
     token: request.token,
     beganState: null,
   });
-  const resting = restingStates(around.type, definition.stateField);
   return {
     transition: {
       ...guards(around.registryRevision),
@@ -49,13 +48,26 @@ export function planStart(
       stateField: definition.stateField,
       expectType: around.type.name,
       expectRevision: request.expectRevision ?? null,
-      expectStates: definition.startStates.filter((state) => resting.has(state)),
+      expectStates: freeStartStates(around.type, definition),
       change: entering(definition, definition.transitioning, request.write),
       start: insert,
       returnResource: true,
     },
     effects,
   };
+}
+
+const freeStarts = new WeakMap<ProcessDefinition, string[]>();
+
+/** The start states in which no process works; kept, since every start needs them and a definition never changes. */
+function freeStartStates(type: TypeDefinition, definition: ProcessDefinition): string[] {
+  let states = freeStarts.get(definition);
+  if (states === undefined) {
+    const resting = restingStates(type, definition.stateField);
+    states = definition.startStates.filter((state) => resting.has(state));
+    freeStarts.set(definition, states);
+  }
+  return states;
 }
 
 /** Inserts a resource and starts its create process, as one transition; without such a process, the resource alone. */
