@@ -25,24 +25,25 @@ claimed as materialized (
   select claim from resource_data
    where claim is not null and claim = any (array(select claim from input where claim is not null))
 ),
-checked as materialized (
-  select i.*, g.revision as registry_revision, v.verdict,
-         case when v.verdict = 'ok' then nextval('drover_number') end as new_res,
-         case when v.verdict = 'ok' and i.start then nextval('drover_number') end as new_pid
+judged as not materialized (
+  select i.*,
+         case
+           when i.cmd in (select id from known) then 'repeat'
+           when i.reg < (select revision from registry) then 'staleRegistry'
+           when i.next_state is null then 'conflict'
+           when i.i_uuid in (select uuid from taken) then 'notUnique'
+           when i.claim in (select claim from claimed) then 'claimed'
+           else 'ok'
+         end as verdict
     from input i
-   cross join (select revision from registry) g
-   cross join lateral (
-     select case
-              when i.cmd in (select id from known) then 'repeat'
-              when i.reg < g.revision then 'staleRegistry'
-              when i.next_state is null then 'conflict'
-              when i.i_uuid in (select uuid from taken) then 'notUnique'
-              when i.claim in (select claim from claimed) then 'claimed'
-              else 'ok'
-            end as verdict
-     offset 0) v
+  offset 0
 ),
-ok as (
+checked as materialized (
+  select j.*, case when j.verdict = 'ok' then nextval('drover_number') end as new_res,
+         case when j.verdict = 'ok' and j.start then nextval('drover_number') end as new_pid
+    from judged j
+),
+ok as not materialized (
   select * from checked where verdict = 'ok'
 ),
 commanded as (
@@ -90,7 +91,7 @@ registered as (
    where exists (select from ok where i_type = 'externalHandler' and next_state in ${HANDLER_STATES})
   returning revision
 )
-select c.n, c.verdict, c.registry_revision, (select revision from registered) as registered,
+select c.n, c.verdict, (select revision from registry) as registry_revision, (select revision from registered) as registered,
        c.new_res as res, 1 as revision, c.next_state as state, 'requested' as from_state, c.new_pid as pid,
        case when c.new_pid is not null then 1 end as pver, ${millis('now()')} as now
   from checked c

@@ -10,9 +10,9 @@ import { claimOf, fromNow, HANDLER_STATES, millis, TRANSITION_COLUMNS, wakeAt } 
  *   snapshot: where it differs from the locked row, nothing else that was read can be trusted, and the row is tried `again`.
  * - A command, name or region that another transaction takes in the same moment raises 23505: the batch is repeated, and then seen.
  * - `started` reads `ended`, so that the old row is gone from the unique index before the new one enters.
- * - What decides a plan is never a guess about rows: tables are entered by `= any (…)` or by joining `ok` on their key, and the
- *   connection forbids sequential scans (commit-plan.int.spec.ts). `order by p.id + 0` keeps the planner from walking the whole
- *   primary key for the sake of its order; `known` keeps it from hashing the whole table of commands.
+ * - No guess about rows decides the plan: tables are entered by `= any (…)`, rows meet in hash joins, and the connection forbids
+ *   sequential scans and nested loops (commit-plan.int.spec.ts). Else an empty table's plan (walk all of it) is kept when it is full.
+ *   `order by p.id + 0` keeps the planner from walking the whole primary key for the sake of its order.
  */
 export const COMMIT_TRANSITIONS = {
   name: 'commit-transitions',
@@ -36,17 +36,34 @@ live as materialized (
 known as materialized (
   select id from command where id = any ($3::uuid[])
 ),
-checked as materialized (
+judged as not materialized (
   select i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions,
-         cur.state as from_state, nxt.state as next_state, v.verdict, hld.claims, g.revision as registry_revision,
+         cur.state as from_state, nxt.state as next_state, hld.claims,
          (i.c_data is not null or i.c_setname or i.c_setdesc or hld.claims is not null
            or (i.field = 'state' and i.chg and nxt.state = 'removed' and r.state <> 'removed')) is true as writes,
          case when i.p_dlkeep then p.deadline else ${fromNow('i.p_dl')} end as next_deadline,
          case when i.p_wdlkeep then p.wait_deadline else ${fromNow('i.p_wdl')} end as next_wait,
-         case when i.start and v.verdict = 'ok' then nextval('drover_number') end as new_pid
+         case
+           when i.cmd in (select id from known) then 'repeat'
+           when i.reg < (select revision from registry) then 'staleRegistry'
+           when r.id is null then 'conflict'
+           when r.revision is distinct from r.seen_revision then 'again'
+           when i.xtype <> r.type
+             or i.xrev <> r.revision
+             or (i.xstates is not null and (cur.state = any (i.xstates)) is not true)
+             or (i.pid is not null and (p.id = i.pid and p.version = i.pver) is not true)
+             or (i.start and i.pid is null and p.id is not null)
+             or nxt.state is null
+           then 'conflict'
+           when hld.claims is true and exists (
+             select from resource_data o
+              where o.claim = 'externalHandler/' || coalesce(i.c_name, (select d.name from resource_data d where d.id = r.id))
+                and o.id <> r.id)
+           then 'notUnique'
+           else 'ok'
+         end as verdict
     from (select x.ordinality::int as n, x.*
             from rows from (json_to_recordset($1::json) as (${TRANSITION_COLUMNS})) with ordinality x) i
-   cross join (select revision from registry) g
     left join held r on r.id = i.res
     left join live p on p.resource_id = i.res and p.state_field = i.field
    cross join lateral (
@@ -57,29 +74,12 @@ checked as materialized (
    cross join lateral (
      select case when r.type = 'externalHandler' and i.field = 'state' and i.chg
                  then ${claimOf('r.type', 'nxt.state', "''")} is not null end as claims) hld
-   cross join lateral (
-     select case
-              when i.cmd in (select id from known) then 'repeat'
-              when i.reg < g.revision then 'staleRegistry'
-              when r.id is null then 'conflict'
-              when r.revision is distinct from r.seen_revision then 'again'
-              when i.xtype <> r.type
-                or i.xrev <> r.revision
-                or (i.xstates is not null and (cur.state = any (i.xstates)) is not true)
-                or (i.pid is not null and (p.id = i.pid and p.version = i.pver) is not true)
-                or (i.start and i.pid is null and p.id is not null)
-                or nxt.state is null
-              then 'conflict'
-              when hld.claims is true and exists (
-                select from resource_data o
-                 where o.claim = 'externalHandler/' || coalesce(i.c_name, (select d.name from resource_data d where d.id = r.id))
-                   and o.id <> r.id)
-              then 'notUnique'
-              else 'ok'
-            end as verdict
-     offset 0) v
+  offset 0
 ),
-ok as (
+checked as materialized (
+  select j.*, case when j.start and j.verdict = 'ok' then nextval('drover_number') end as new_pid from judged j
+),
+ok as not materialized (
   select * from checked where verdict = 'ok'
 ),
 commanded as (
@@ -97,7 +97,7 @@ moved as (
          regions = case when ok.field = 'state' then r.regions else r.regions || jsonb_build_object(ok.field,
            jsonb_build_object('state', ok.next_state, 'transitioning', ok.c_trans, 'message', ok.c_msg, 'progress', ok.c_prog)) end
     from ok
-   where r.id = ok.res and ok.chg
+   where r.id = ok.res and ok.chg and r.id = any (array(select res from ok where chg))
   returning r.id, r.type, r.revision, ok.field, ok.from_state, ok.next_state, ok.c_kind, ok.c_proc, ok.writes,
             case when ok.c_proc is null then null
                  when ok.pid is null or ok.c_proc = ok.p_name then coalesce(ok.new_pid, ok.pid)
@@ -113,7 +113,7 @@ wrote as (
                       when ok.claims then 'externalHandler/' || case when ok.c_setname then ok.c_name else d.name end end,
          revision = d.revision + 1
     from ok
-   where d.id = ok.res and ok.chg and ok.writes
+   where d.id = ok.res and ok.chg and ok.writes and d.id = any (array(select res from ok where chg and writes))
 ),
 kept as (
   update process_live p
@@ -123,12 +123,12 @@ kept as (
          error_code = ok.p_code, error_message = ok.p_msg, deadline = ok.next_deadline, wait_deadline = ok.next_wait,
          next_wake_at = ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: 'p.total_deadline' })}
     from ok
-   where ok.upd and p.id = ok.pid
+   where ok.upd and p.id = ok.pid and p.id = any (array(select pid from ok where upd))
 ),
 ended as (
   delete from process_live p
    using ok
-   where ok.fin and p.id = ok.pid
+   where ok.fin and p.id = ok.pid and p.id = any (array(select pid from ok where fin))
   returning p.*, ok.e_exit, ok.e_progress, ok.e_code, ok.e_msg
 ),
 -- reaching removed ends what is live in the resource's other regions
@@ -136,6 +136,7 @@ swept as (
   delete from process_live p
    using ok
    where ok.chg and ok.field = 'state' and ok.next_state = 'removed' and p.resource_id = ok.res and p.state_field <> 'state'
+     and p.resource_id = any (array(select res from ok where chg and field = 'state' and next_state = 'removed'))
   returning p.*, 'CANCELED' as e_exit, p.progress as e_progress, p.error_code as e_code, p.error_message as e_msg
 ),
 finished as (
@@ -173,7 +174,7 @@ registered as (
              or (m.writes and m.next_state in ${HANDLER_STATES})))
   returning revision
 )
-select c.n, c.verdict, c.registry_revision, (select revision from registered) as registered,
+select c.n, c.verdict, (select revision from registry) as registry_revision, (select revision from registered) as registered,
        c.res, c.revision + case when c.chg then 1 else 0 end as revision, c.next_state as state, c.from_state,
        coalesce(c.new_pid, case when c.upd or c.fin is not true then c.pid end) as pid,
        case when c.new_pid is not null then 1 when c.upd then c.pver + 1 when c.fin is not true then c.pver end as pver,
