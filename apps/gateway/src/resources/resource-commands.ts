@@ -50,15 +50,14 @@ export class ResourceCommands {
   ): Promise<JsonObject> {
     const { type, number } = await this.paths.refOf(plural, id);
     const { expectRevision } = options;
-    return this.run(type, options, base, (envelope) =>
-      this.backend.call(updateResource, {
-        ...envelope,
-        type: type.name,
-        resourceId: number,
-        body: withoutHypermedia(bodyFor(type, body)),
-        expectRevision,
-      }),
-    );
+    const changed = withoutHypermedia(bodyFor(type, body));
+    return this.run(type, options, base, (envelope) => {
+      const request = { ...envelope, type: type.name, resourceId: number, body: changed, expectRevision };
+      // A repeat of what was applied would meet its own revision.
+      return expectRevision === null
+        ? this.backend.call(updateResource, request)
+        : this.backend.callOnce(updateResource, request);
+    });
   }
 
   /** `DELETE /v1/<plural>/<id>`: starts `<type>.remove` */

@@ -1,0 +1,42 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { Graphviz } from './graphviz.js';
+
+const graphviz = new Graphviz();
+afterAll(() => graphviz.onApplicationShutdown());
+
+describe('drawing', () => {
+  it('makes SVG, and does not draw the same text twice', async () => {
+    const first = await graphviz.svg('digraph { a -> b }');
+    expect(first).toContain('<svg');
+    const started = performance.now();
+    expect(await graphviz.svg('digraph { a -> b }')).toBe(first);
+    expect(performance.now() - started).toBeLessThan(50);
+  });
+
+  it('leaves the requests alone meanwhile', async () => {
+    const edges = Array.from({ length: 150 }, (_, i) => `s${i % 40} -> s${(i * 7) % 40} [label="p${i}"]`).join(';');
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    await graphviz.svg(`digraph { ${edges} }`);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(2);
+  });
+
+  it('text cannot become markup', async () => {
+    expect(await graphviz.svg('digraph { a [label="<script>alert(1)</script>"] }')).not.toContain('<script>');
+  });
+
+  it('what is no DOT is an error, and the next picture is drawn', async () => {
+    await expect(graphviz.svg('no dot {')).rejects.toThrow();
+    expect(await graphviz.svg('digraph { c }')).toContain('<svg');
+  });
+
+  it('too large a text, or too many at once, is refused', async () => {
+    expect(() => graphviz.svg(`digraph { ${'a;'.repeat(300_000)} }`)).toThrow(
+      expect.objectContaining({ code: 'DataTooLarge' }),
+    );
+    const asked = Array.from({ length: 64 }, (_, i) => graphviz.svg(`digraph { n${i} }`));
+    expect(() => graphviz.svg('digraph { last }')).toThrow(expect.objectContaining({ code: 'Overloaded' }));
+    expect(await Promise.all(asked)).toHaveLength(64);
+  });
+});
