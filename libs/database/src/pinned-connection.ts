@@ -19,7 +19,7 @@ interface PooledDriver {
  * instead of 2.5), no nested loop (over a table that was empty when the plan was made: 100 ms). What remains is index scans by key and
  * hash joins.
  */
-const SETTINGS = [
+export const PINNED_SETTINGS = [
   'set plan_cache_mode = force_generic_plan',
   'set enable_seqscan = off',
   'set enable_nestloop = off',
@@ -71,7 +71,7 @@ export class PinnedConnection {
     const [client, release] = await driver.obtainMasterConnection();
     client.on('error', (error: Error) => this.drop(error));
     try {
-      await client.query(SETTINGS);
+      await client.query(PINNED_SETTINGS);
     } catch (error) {
       release(error as Error);
       throw error;

@@ -1,0 +1,108 @@
+import { DataSource } from 'typeorm';
+import { rows } from '@drover/database';
+import type { PoolClient } from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PINNED_SETTINGS } from '@drover/database';
+import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
+import { COMMIT_TRANSITIONS } from '../sql/commit-transitions.sql.js';
+import { startStore, type TestStore } from '../testing/start-store.js';
+import { create, finish, schedule } from '../testing/transitions.js';
+import { inputRow } from './commit-input.js';
+
+const BIG = ['resource', 'resource_data', 'process_live', 'process_finished', 'command', 'feed'];
+const FILLED = 20_000;
+
+let store: TestStore;
+let client: PoolClient;
+beforeAll(async () => {
+  store = await startStore();
+  const driver = store.get(DataSource).driver as unknown as { obtainMasterConnection(): Promise<[PoolClient]> };
+  [client] = await driver.obtainMasterConnection();
+  await client.query(PINNED_SETTINGS);
+  await client.query(`prepare transitions(json, bigint[], uuid[]) as ${COMMIT_TRANSITIONS.text}`);
+  await client.query(`prepare inserts(json, uuid[], text[]) as ${COMMIT_INSERTS.text}`);
+});
+afterAll(async () => {
+  client.release();
+  await store[Symbol.asyncDispose]();
+});
+
+interface PlanNode {
+  'Node Type': string;
+  'Relation Name'?: string;
+  'Index Cond'?: string;
+  Plans?: PlanNode[];
+}
+
+/** Every node of a plan. */
+function nodes(plan: PlanNode): PlanNode[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodes)];
+}
+
+async function planOf(statement: string, values: unknown[]): Promise<PlanNode[]> {
+  const literals = values.map((value) => client.escapeLiteral(value as string)).join(', ');
+  const { rows: found } = await client.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
+    `explain (format json) execute ${statement}(${literals})`,
+  );
+  return nodes(found[0]!['QUERY PLAN'][0]!.Plan);
+}
+
+/** No table is entered but through an index and with a key; and rows never meet in a loop over loops. */
+function expectPinned(plan: PlanNode[]): void {
+  const entered = plan.filter((node) => BIG.some((table) => node['Relation Name']?.startsWith(table)));
+  const scans = entered.filter((node) => /Scan/.test(node['Node Type']));
+  expect(scans.length).toBeGreaterThanOrEqual(3);
+  for (const scan of scans) {
+    expect(scan['Node Type']).toMatch(/^Index (Only )?Scan$/);
+    expect(scan['Index Cond'], JSON.stringify(scan)).toBeDefined();
+  }
+  expect(plan.map((node) => node['Node Type'])).not.toContain('Nested Loop');
+}
+
+const transitionBatch = (): unknown[] => {
+  const batch = [schedule(1), finish(2, 3, 1, 'removed'), schedule(4)].map(inputRow);
+  return [
+    `[${batch.map(({ json }) => json).join(',')}]`,
+    '{1,2,4}',
+    `{${batch.flatMap((row) => row.commandId ?? [])}}`,
+  ];
+};
+const insertBatch = (): unknown[] => {
+  const batch = [create('creating'), create('creating')].map(inputRow);
+  return [`[${batch.map(({ json }) => json).join(',')}]`, '{}', `{${batch.map(({ uuid }) => uuid)}}`];
+};
+
+describe('the plan of a commit', () => {
+  it('enters no table but by key, made on an empty database', async () => {
+    expectPinned(await planOf('transitions', transitionBatch()));
+    expectPinned(await planOf('inserts', insertBatch()));
+  });
+
+  it('and made on a full one', async () => {
+    await store.sql(
+      `insert into resource (id, revision, data_revision, type, kind, state, transitioning)
+       select n, 1, 1, 'volume', 'volume', 'active', 'no' from generate_series(1, $1::int) n`,
+      [FILLED],
+    );
+    await store.sql(
+      `insert into resource_data (id, created, revision, type, uuid, data)
+       select n, now(), 1, 'volume', n::text, '{}' from generate_series(1, $1::int) n`,
+      [FILLED],
+    );
+    await store.sql(
+      `insert into process_live (id, resource_id, start_time, next_wake_at, version, definition_version, dispatch, execution_count,
+                                 priority, resend, resource_type, state_field, name, began_state, status, token, progress, data)
+       select n, n, now(), now(), 1, 1, 0, 0, 0, false, 'volume', 'state', 'volume.x', 'active', 'ready', 't', '{}', '{}'
+         from generate_series(1, $1::int) n`,
+      [FILLED],
+    );
+    await store.sql(
+      `insert into command (id, resource_id) select gen_random_uuid(), n from generate_series(1, $1::int) n`,
+      [FILLED],
+    );
+    await rows(store.dataSource, 'analyze');
+    await client.query('discard plans');
+    expectPinned(await planOf('transitions', transitionBatch()));
+    expectPinned(await planOf('inserts', insertBatch()));
+  });
+});
