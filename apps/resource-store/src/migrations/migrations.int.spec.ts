@@ -1,0 +1,88 @@
+import { createDataSource, rows } from '@drover/database';
+import { createDatabase } from '@drover/testing';
+import { DataSource } from 'typeorm';
+import { expect, it } from 'vitest';
+import { dataSourceOptions, withBootLock } from '@drover/database';
+import { ENTITIES } from '../entities/index.js';
+import { MIGRATIONS } from './index.js';
+
+const options = (url: string) => ({
+  url,
+  applicationName: 'test',
+  entities: ENTITIES,
+  migrations: MIGRATIONS,
+  poolSize: 4,
+});
+
+interface Described {
+  columns: unknown[];
+  keys: unknown[];
+  indexes: unknown[];
+}
+
+/** Columns, primary keys and B-tree indexes of a schema, as the database itself says them. */
+async function describeSchema(dataSource: DataSource, schema: string): Promise<Described> {
+  const tables = ENTITIES.map((entity) => dataSource.getMetadata(entity).tableName);
+  const columns = await rows(
+    dataSource,
+    `select table_name, column_name, udt_name, is_nullable, regexp_replace(column_default, '^nextval\\(.*feed_id.*$', 'feed_id') as "default"
+       from information_schema.columns where table_schema = $1 and table_name = any ($2) order by 1, 2`,
+    [schema, tables],
+  );
+  const keys = await rows(
+    dataSource,
+    `select c.conrelid::regclass::text as "table", c.conname, array_agg(a.attname::text order by k.n) as columns
+       from pg_constraint c
+       cross join lateral unnest(c.conkey) with ordinality k(attnum, n)
+       join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum
+      where c.contype = 'p' and c.connamespace = $1::regnamespace and c.conrelid::regclass::text ~ $2
+      group by 1, 2 order by 1`,
+    [schema, `(^|\\.)"?(${tables.join('|')})"?$`],
+  );
+  // Compared without: partitions (entities know none), storage settings, the BRIN index of commands, sequences.
+  const indexes = await rows(
+    dataSource,
+    `select tablename, indexname,
+            replace(replace(regexp_replace(indexdef, ' ON (ONLY )?', ' ON '), $1 || '.', ''), '"', '') as definition
+       from pg_indexes where schemaname = $1 and tablename = any ($2) and indexdef not like '%USING brin%'
+      order by 1, 2`,
+    [schema, tables],
+  );
+  const plain = (list: unknown[]) => JSON.parse(JSON.stringify(list).replaceAll(`${schema}.`, '')) as unknown[];
+  return { columns: plain(columns), keys: plain(keys), indexes: plain(indexes) };
+}
+
+it('migrations and entities describe one schema', async () => {
+  await using database = await createDatabase();
+  const migrated = createDataSource(options(database.url));
+  await migrated.initialize();
+  await migrated.runMigrations();
+  const expected = await describeSchema(migrated, 'public');
+  await migrated.query('create schema by_entities');
+  await migrated.query('create sequence by_entities.feed_id');
+  const synchronized = new DataSource({ ...dataSourceOptions(options(database.url)), schema: 'by_entities' } as never);
+  await synchronized.initialize();
+  await synchronized.synchronize();
+  const actual = await describeSchema(synchronized, 'by_entities');
+  expect(actual.columns).toEqual(expected.columns);
+  expect(actual.keys).toEqual(expected.keys);
+  expect(actual.indexes).toEqual(expected.indexes);
+  expect(expected.columns.length).toBeGreaterThan(90);
+  await synchronized.destroy();
+  await migrated.destroy();
+});
+
+it('replicas that boot at once migrate once', async () => {
+  await using database = await createDatabase();
+  const replicas = Array.from({ length: 4 }, () => createDataSource(options(database.url)));
+  await Promise.all(
+    replicas.map(async (replica) => {
+      await replica.initialize();
+      await withBootLock(replica, () => replica.runMigrations());
+    }),
+  );
+  expect(await replicas[0]!.query('select count(*)::int as count from schema_migration')).toEqual([
+    { count: MIGRATIONS.length },
+  ]);
+  await Promise.all(replicas.map((replica) => replica.destroy()));
+});

@@ -1,0 +1,178 @@
+import {
+  applyDefinition,
+  checkInvariants,
+  listProcesses,
+  listResources,
+  listTransitions,
+  readResources,
+  readSummary,
+  type Filter,
+} from '@drover/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startStore, type TestStore } from '../testing/start-store.js';
+import { blank, change, create, finish, schedule } from '../testing/transitions.js';
+
+let store: TestStore;
+const ids: number[] = [];
+beforeAll(async () => {
+  store = await startStore();
+  const fields = {
+    size: { type: 'int' },
+    color: { type: 'string' },
+    hot: { type: 'boolean' },
+    secret: { type: 'password' },
+  };
+  await store.bus.request(applyDefinition, {
+    document: { apiVersion: 'drover/v1', kind: 'ResourceType', name: 'volume', fields } as never,
+    mode: 'create',
+    name: null,
+  });
+  for (let i = 0; i < 10; i++) {
+    const insert = {
+      ...create().insert!,
+      name: `vol_${i}`,
+      uuid: `u-${i}`,
+      data: { size: i, color: i % 2 === 0 ? 'red' : 'blue', hot: i > 6 },
+    };
+    ids.push((await store.applied(create(null, { insert }))).resourceId);
+  }
+  // stored before the field was an int
+  await store.applied(
+    blank({ resourceId: ids[9]!, change: change('removed', { transitioning: 'no', data: { size: 'large' } }) }),
+  );
+});
+afterAll(() => store[Symbol.asyncDispose]());
+
+const list = (filters: Filter[] = [], over: object = {}) =>
+  store.bus.request(listResources, {
+    type: 'volume',
+    filters,
+    limit: 100,
+    afterId: null,
+    descending: false,
+    includeRemoved: false,
+    ...over,
+  });
+const names = async (field: string, modifier: Filter['modifier'], value: Filter['value'], over: object = {}) =>
+  (await list([{ field, modifier, value }], over)).resources.map(({ name }) => name!.slice(4)).join('');
+
+describe('a list of resources', () => {
+  it('hides removed ones unless asked, and goes on from a number', async () => {
+    expect((await list()).resources.map(({ id }) => id)).toEqual(ids.slice(0, 9));
+    expect((await list([], { includeRemoved: true })).resources).toHaveLength(10);
+    const page = await list([], { limit: 4 });
+    expect(page).toMatchObject({ more: true });
+    const next = await list([], { limit: 5, afterId: page.resources.at(-1)!.id });
+    expect(next).toMatchObject({ more: false });
+    expect(next.resources.map(({ id }) => id)).toEqual(ids.slice(4, 9));
+    expect((await list([], { limit: 2, descending: true })).resources.map(({ id }) => id)).toEqual([ids[8], ids[7]]);
+    expect((await list([], { limit: 2, descending: true, afterId: ids[5] })).resources.map(({ id }) => id)).toEqual([
+      ids[4],
+      ids[3],
+    ]);
+  });
+
+  it.each([
+    ['size', 'gte', 7, '78'],
+    ['size', 'eq', '3', '3'],
+    ['size', 'ne', 3, '01245678'],
+    ['color', 'eq', 'blue', '1357'],
+    ['hot', 'eq', 'true', '78'],
+    ['name', 'prefix', 'vol_', '012345678'],
+    ['name', 'like', 'vol_%', '012345678'],
+    ['name', 'like', 'v_l%', ''],
+    ['name', 'notlike', '%5', '01234678'],
+    ['color', 'null', null, ''],
+    ['color', 'notnull', null, '012345678'],
+    ['uuid', 'eq', 'u-4', '4'],
+    ['state', 'eq', 'requested', '012345678'],
+    ['created', 'lt', '2001-01-01T00:00:00Z', ''],
+    ['created', 'gt', 0, '012345678'],
+  ] as const)('by %s %s %s', async (field, modifier, value, expected) => {
+    expect(await names(field, modifier, value)).toBe(expected);
+  });
+
+  it('treats a stored value of another type than declared as none', async () => {
+    expect(await names('size', 'gte', 0, { includeRemoved: true })).toBe('012345678');
+  });
+
+  it('finds removed ones by when they were removed', async () => {
+    expect(await names('removed', 'notnull', null, { includeRemoved: true })).toBe('9');
+  });
+
+  it.each([
+    ['nothing', 'eq', 1],
+    ['secret', 'eq', 'x'],
+    ['size', 'eq', 'many'],
+    ['size', 'like', '1'],
+    ['created', 'gt', 'yesterday-ish'],
+    ['hot', 'eq', 'maybe'],
+    ['name', 'eq', 'a\u0000b'],
+    ["'; drop table resource; --", 'eq', 1],
+    ['constructor', 'eq', 1],
+  ] as const)('refuses %s %s %s', async (field, modifier, value) => {
+    await expect(names(field, modifier, value)).rejects.toMatchObject({ code: 'InvalidFilter' });
+  });
+});
+
+it('reads resources with what is live on them; transitions; processes, live and finished, newest first', async () => {
+  const { resourceId } = await store.applied(create());
+  const first = await store.applied(schedule(resourceId));
+  await store.applied(finish(resourceId, first.processId!, 1));
+  const second = await store.applied(schedule(resourceId));
+  const read = await store.bus.request(readResources, { ids: [resourceId, 99_999_999] });
+  expect(read).toMatchObject({
+    resources: [{ id: resourceId, state: 'activating', revision: 4, created: expect.any(Number), removed: null }],
+    processes: [{ id: second.processId, resourceId, status: 'dispatched' }],
+  });
+  const { transitions } = await store.bus.request(listTransitions, { resourceId, limit: 10, afterRevision: null });
+  expect(transitions.map(({ from, to, revision }) => [from, to, revision])).toEqual([
+    ['requested', 'activating', 2],
+    ['activating', 'inactive', 3],
+    ['inactive', 'activating', 4],
+  ]);
+  expect(transitions[0]).toMatchObject({ process: 'volume.activate', processId: first.processId, stateField: 'state' });
+  const processes = (over: object) =>
+    store.bus.request(listProcesses, { ids: null, resourceId: null, filters: [], limit: 10, beforeId: null, ...over });
+  expect((await processes({ resourceId })).processes.map(({ live, id }) => [live, id])).toEqual([
+    [true, second.processId],
+    [false, first.processId],
+  ]);
+  expect(await processes({ resourceId, limit: 1 })).toMatchObject({ more: true });
+  expect((await processes({ resourceId, beforeId: second.processId })).processes).toHaveLength(1);
+  expect(
+    (await processes({ filters: [{ field: 'exitReason', modifier: 'eq', value: 'DONE' }] })).processes,
+  ).toMatchObject([{ live: false, id: first.processId }]);
+  expect((await processes({ ids: [first.processId!] })).processes).toMatchObject([{ exitReason: 'DONE' }]);
+  const summary = await store.bus.request(readSummary, {});
+  expect(summary.live).toEqual([{ status: 'dispatched', count: 1 }]);
+  expect(summary.resources).toContainEqual({ type: 'volume', state: 'removed', count: 1 });
+  expect((await store.bus.request(checkInvariants, {})).violations).toEqual([]);
+});
+
+it('an answer is cut to what the broker carries', async () => {
+  const blob = 'x'.repeat(150_000);
+  for (let i = 0; i < 6; i++)
+    await store.applied(
+      create(null, {
+        insert: { ...create().insert!, type: 'account', kind: 'account', uuid: `a-${i}`, data: { data: { blob } } },
+      }),
+    );
+  const page = await list([], { type: 'account' });
+  expect(page.more).toBe(true);
+  expect(JSON.stringify(page).length).toBeLessThan(750_000);
+});
+
+it('the checker finds what is broken', async () => {
+  const broken = await store.applied(create('activating', { start: null }));
+  const held = await store.applied(create());
+  await store.applied(schedule(held.resourceId));
+  await store.sql(`update resource set state = 'active' where id = $1`, [held.resourceId]);
+  await store.sql(`update process_live set next_wake_at = 'infinity' where resource_id = $1`, [held.resourceId]);
+  await store.sql('update resource set revision = revision + 1 where id = $1', [broken.resourceId]);
+  const { violations } = await store.bus.request(checkInvariants, {});
+  expect(violations.join('\n')).toMatch(/is in the transitioning state activating.*no live process/);
+  expect(violations.join('\n')).toMatch(/is live, and volume \d+ rests in active/);
+  expect(violations.join('\n')).toMatch(/nothing will ever wake it/);
+  expect(violations.join('\n')).toMatch(/the feed of resource \d+/);
+});
