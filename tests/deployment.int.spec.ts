@@ -77,13 +77,16 @@ describe.runIf(works('kubectl', ['version', '--client']))('deploy/k8s, as kubect
 
 describe('docker-compose.yml', () => {
   const file = parse(readFileSync(`${ROOT}docker-compose.yml`, 'utf8'), { merge: true }) as {
-    services: Record<string, { build?: { dockerfile: string; target: string }; image?: string }>;
+    services: Record<string, { build?: { dockerfile: string }; image?: string }>;
   };
 
-  it('builds each service from a stage that the Dockerfile has', () => {
+  it("builds each service from its own Dockerfile, which runs that app's program unprivileged", () => {
     for (const service of SERVICES) {
-      const { dockerfile, target } = file.services[service]!.build!;
-      expect(readFileSync(`${ROOT}${dockerfile}`, 'utf8')).toMatch(new RegExp(`^FROM service AS ${target}$`, 'm'));
+      const { dockerfile } = file.services[service]!.build!;
+      expect(dockerfile).toBe(`apps/${service}/Dockerfile`);
+      const text = readFileSync(`${ROOT}${dockerfile}`, 'utf8');
+      expect(text).toContain(`"apps/${service}/dist/main.js"]`);
+      expect(text).toMatch(/^USER node$/m);
     }
   });
 
