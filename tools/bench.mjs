@@ -240,7 +240,8 @@ function summary(lines) {
       .filter((line) => line.engine === engine)
       .map(of)
       .sort((a, b) => a - b);
-    return sorted[Math.floor((sorted.length - 1) / 2)];
+    const middle = sorted.length >> 1;
+    return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
   };
   const of = (engine) => ({
     processesPerSecond: median(engine, (line) => line.processesPerSecond),
@@ -253,6 +254,8 @@ function summary(lines) {
   return {
     compare: { limit, drover },
     ratio: Number((drover.processesPerSecond / limit.processesPerSecond).toFixed(3)),
+    /** steadier than the other one while something else uses the machine */
+    cpuRatio: Number((drover.cpuMicrosPerProcess / limit.cpuMicrosPerProcess).toFixed(2)),
     rounds: number('rounds'),
     inflight: number('inflight'),
     errors: lines.reduce((sum, line) => sum + line.errors, 0),
