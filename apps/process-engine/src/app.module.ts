@@ -11,6 +11,7 @@ import { Runner } from './in-process/runner.js';
 import { DatabaseClock } from './lifecycle/database-clock.js';
 import { Effects } from './lifecycle/effects.js';
 import { Lifecycle } from './lifecycle/lifecycle.js';
+import { WakeUps } from './lifecycle/wake-ups.js';
 import { WorkLoader } from './lifecycle/work-loader.js';
 import { Log } from './log.js';
 import { EngineRegistry } from './registry/engine-registry.js';
@@ -32,6 +33,7 @@ export class AppModule {
         ReplySlots,
         EngineRegistry,
         Committer,
+        WakeUps,
         WorkLoader,
         Dispatcher,
         Runner,

@@ -10,7 +10,7 @@ import { processEventOf } from './process-event.js';
 /** What the engine says to the outside: process events, cancel notices, ends of processes. Always after the commit. */
 @Injectable()
 export class Dispatcher {
-  /** sends dropped because the commit's answer came after our lease: whoever took the slot over repeats them */
+  /** sends dropped because the commit's answer came after our lease */
   dropped = 0;
 
   constructor(
@@ -23,14 +23,16 @@ export class Dispatcher {
   /**
    * Sends the process event of the attempt under way. An engine that was paused past its lease sends nothing: another one may
    * have taken over, and no database fence stops a publish.
+   * @returns false when nothing was sent
    */
-  send(work: WorkRow, type: TypeDefinition, timeoutMillis: number): void {
+  send(work: WorkRow, type: TypeDefinition, timeoutMillis: number): boolean {
     if (work.process.slot === null || !this.slots.holds(work.process.slot)) {
       this.dropped++;
-      return;
+      return false;
     }
     const { subject, event } = processEventOf(work, type, timeoutMillis, this.clock.now());
     this.publish(subject, event, event.replyTo);
+    return true;
   }
 
   cancelNotice(handler: string, notice: CancelNotice): void {

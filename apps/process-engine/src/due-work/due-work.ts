@@ -4,6 +4,7 @@ import { sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import type { Subscription } from 'nats';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
+import { WakeUps } from '../lifecycle/wake-ups.js';
 import { Log } from '../log.js';
 
 /** Asked at least this often: hints are safe to lose. */
@@ -25,7 +26,10 @@ export class DueWork implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly bus: MessageBus,
     private readonly lifecycle: Lifecycle,
     private readonly log: Log,
-  ) {}
+    wakeUps: WakeUps,
+  ) {
+    wakeUps.attach(() => this.hurry());
+  }
 
   onApplicationBootstrap(): void {
     this.hints = this.bus.connection.subscribe(SUBJECTS.hint.due, { callback: () => this.hurry() });

@@ -45,7 +45,9 @@ export class Effects {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'dispatch':
-          this.dispatcher.send(after, around.type, attemptTimeoutMillis(process, around));
+          // Whoever took our slot over may have woken its processes before this one was committed: it is ours to repeat.
+          if (!this.dispatcher.send(after, around.type, attemptTimeoutMillis(process, around)))
+            this.background(process.id, this.handle(process.id, { kind: 'unsent', dispatch: process.dispatch }));
           if (before?.status === 'waitingHandler' && before.waitingHandler !== null) this.probed(before.waitingHandler);
           break;
         case 'run':

@@ -14,6 +14,7 @@ import {
 import { Committer } from '../commit/committer.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
 import { Effects } from './effects.js';
+import { WakeUps } from './wake-ups.js';
 import { WorkLoader } from './work-loader.js';
 
 /** Live processes kept from the last commit, so that most replies need no read. */
@@ -37,6 +38,7 @@ export class Lifecycle {
     private readonly registry: EngineRegistry,
     private readonly loader: WorkLoader,
     private readonly effects: Effects,
+    private readonly wakeUps: WakeUps,
   ) {
     effects.attach((processId, input) => this.handle(processId, input));
   }
@@ -73,6 +75,7 @@ export class Lifecycle {
     around: Surroundings,
   ): Promise<void> {
     const process = processAfter(before?.process ?? null, decision.transition, applied);
+    this.wakeUps.expect(decision.transition.start?.wakeMillis ?? null);
     await this.carryOut(decision.effects, process, applied.resource!, before, around);
   }
 
@@ -155,6 +158,7 @@ export class Lifecycle {
   ): Promise<void> {
     const process = processAfter(before.process, transition, outcome);
     const resource = resourceAfter(before.resource, transition, outcome);
+    this.wakeUps.expect((transition.start ?? transition.update)?.wakeMillis ?? null);
     await this.carryOut(effects, process, resource, before, around);
   }
 

@@ -17,6 +17,9 @@ const DRAIN_MILLIS = 6_000;
 /** Progress of one process is written at most this often. */
 const PROGRESS_MILLIS = 1_000;
 
+/** What a reply subject names. */
+type Address = NonNullable<ReturnType<typeof parseReplySubject>>;
+
 interface Reader {
   epoch: number;
   messages: ConsumerMessages | null;
@@ -33,7 +36,8 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
   /** what came on a reply subject and was no usable reply, or one to nothing: invariant 10 */
   readonly counts = { ignored: 0, garbage: 0, rejected: 0 };
   private readonly readers = new Map<number, Reader>();
-  private readonly folded = new Map<number, { reply: HandlerReply; dispatch: number } | null>();
+  /** by reply subject: progress that waits for its second to pass */
+  private readonly folded = new Map<string, HandlerReply | null>();
   private stream: ReplyStream | null = null;
   private readonly stopped = new AbortController();
   /** all work on streams and readers goes through here, one after the other */
@@ -174,7 +178,7 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     }
     const reply = parseReply(message.string(), serviceError(message));
     if (reply.kind === 'rejected') this.counts.rejected++;
-    if (reply.kind === 'progress' && this.fold(address.process, address.token, address.dispatch, reply)) {
+    if (reply.kind === 'progress' && this.fold(message.subject, address, reply)) {
       message.ack();
       return;
     }
@@ -184,32 +188,29 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
       .catch((err: unknown) => this.log.error({ err, subject: message.subject }, 'a reply could not be worked in'));
   }
 
-  private async deliver(
-    address: { process: number; dispatch: number; token: string },
-    reply: HandlerReply,
-  ): Promise<void> {
+  private async deliver(address: Address, reply: HandlerReply): Promise<void> {
     const input = { kind: 'reply', dispatch: address.dispatch, reply } as const;
     const worked = await this.lifecycle.handle(address.process, input, address.token);
     if (!worked) this.counts.ignored++;
   }
 
   /**
-   * Folds progress to one write a second per process: the first goes through, later ones wait for the second to pass and only the
+   * Folds progress to one write a second per attempt: the first goes through, later ones wait for the second to pass and only the
    * last of them is written. Progress that is lost with this engine costs nothing.
    * @returns true when it was kept for later
    */
-  private fold(process: number, token: string, dispatch: number, reply: HandlerReply): boolean {
-    if (this.folded.has(process)) {
-      this.folded.set(process, { reply, dispatch });
+  private fold(subject: string, address: Address, reply: HandlerReply): boolean {
+    if (this.folded.has(subject)) {
+      this.folded.set(subject, reply);
       return true;
     }
-    this.folded.set(process, null);
+    this.folded.set(subject, null);
     setTimeout(() => {
-      const last = this.folded.get(process) ?? null;
-      this.folded.delete(process);
+      const last = this.folded.get(subject) ?? null;
+      this.folded.delete(subject);
       if (last === null || this.stopped.signal.aborted) return;
-      this.deliver({ process, dispatch: last.dispatch, token }, last.reply).catch((err: unknown) =>
-        this.log.warn({ err, process }, 'progress was not written'),
+      this.deliver(address, last).catch((err: unknown) =>
+        this.log.warn({ err, process: address.process }, 'progress was not written'),
       );
     }, PROGRESS_MILLIS);
     return false;

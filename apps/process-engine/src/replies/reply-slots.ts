@@ -7,6 +7,8 @@ import { Log } from '../log.js';
 
 /** Leases are renewed this often: three tries fit into one lease. */
 const RENEW_MILLIS = 1_500;
+/** Without a lease nothing goes on: asked again this soon. */
+const RETRY_MILLIS = 100;
 /** A lease counts as over this long before the database says so: the answer's way here took time. */
 const SAFETY_MILLIS = 500;
 /** An adopted slot without live processes is given back after this long: a late reply may still come to it. */
@@ -64,9 +66,12 @@ export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown
     await this.bus.request(leaseSlots, request, 1_000).catch(() => undefined);
   }
 
-  /** The home slot; waits for the first lease. */
+  /**
+   * The home slot; waits while there is none whose lease is surely ours. An engine that was paused past its lease decides nothing
+   * before it knows where it is: an event of a slot that another took over would never be sent.
+   */
   async home(): Promise<number> {
-    return this.homeSlot ?? new Promise((resolve) => this.waiting.push(resolve));
+    return this.ready ? this.homeSlot! : new Promise((resolve) => this.waiting.push(resolve));
   }
 
   get ready(): boolean {
@@ -84,13 +89,16 @@ export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown
   }
 
   private async keep(): Promise<void> {
+    let answering = true;
     while (!this.stopped.signal.aborted) {
       try {
         await this.renew();
+        answering = true;
       } catch (err) {
-        this.log.warn({ err }, 'the reply slots could not be renewed; trying again');
+        if (answering) this.log.warn({ err }, 'the reply slots could not be renewed; trying again');
+        answering = false;
       }
-      await sleep(this.homeSlot === null ? 100 : RENEW_MILLIS, this.stopped.signal);
+      await sleep(this.ready && answering ? RENEW_MILLIS : RETRY_MILLIS, this.stopped.signal);
     }
   }
 
@@ -115,15 +123,14 @@ export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown
       if (known !== undefined) known.validUntil = validUntil;
       else this.gain(slot, { epoch, validUntil, since: sentAt }, lapsed);
     }
+    if (this.ready) for (const resolve of this.waiting.splice(0)) resolve(this.homeSlot!);
   }
 
   private gain(slot: number, lease: Lease, lapsed: boolean): void {
     this.leases.set(slot, lease);
     this.log.info({ slot, lapsed }, lapsed ? 'took over a reply slot' : 'leased a reply slot');
     this.listener?.gained(slot, lease.epoch, lapsed);
-    if (this.homeSlot !== null) return;
-    this.homeSlot = slot;
-    for (const resolve of this.waiting.splice(0)) resolve(slot);
+    this.homeSlot ??= slot;
   }
 
   private lose(slot: number): void {

@@ -15,6 +15,8 @@ export type Input =
   | { kind: 'reply'; dispatch: number; reply: HandlerReply }
   /** `next_wake_at` has come */
   | { kind: 'wake' }
+  /** the event of this attempt was not sent: the engine's lease was over */
+  | { kind: 'unsent'; dispatch: number }
   /** the broker knows no subscriber for the event of this attempt */
   | { kind: 'noResponders'; dispatch: number }
   /** the attempt that pre-emption cancelled has answered */
@@ -53,6 +55,9 @@ function apply(draft: Draft, input: Input): string | DroverError | null {
       return replied(draft, input.dispatch, input.reply);
     case 'wake':
       return woken(draft);
+    case 'unsent':
+      if (input.dispatch !== draft.dispatch || draft.status !== 'dispatched') return 'the attempt is over';
+      return sendAgain(draft, 'dispatch');
     case 'noResponders':
       return unheard(draft, input.dispatch);
     case 'predecessorAnswered':
@@ -187,16 +192,21 @@ function overdue(draft: Draft): string | null {
     return null;
   }
   if (process.resend && !passed(process.deadlineInMillis)) {
-    keepWaiting(draft);
-    draft.slot = draft.around.slot;
-    draft.effects.push({ kind: step.handler.kind === 'builtin' ? 'run' : 'dispatch' });
-    return null;
+    return sendAgain(draft, step.handler.kind === 'builtin' ? 'run' : 'dispatch');
   }
   if (!passed(process.deadlineInMillis)) return rearm(draft);
   const timeout = step.handler.timeoutMillis ?? draft.definition!.timeoutMillis;
   const rejected = process.errorCode === 'ReplyRejected' ? ` Its last reply was rejected: ${process.errorMessage}` : '';
   const message = `Handler ${step.handler.name} did not answer within ${timeout} ms (a reply larger than the broker's payload limit never arrives).${rejected}`;
   stepFailed(draft, { code: 'TIMEOUT', message: clip(message), retryable: true }, 'TIMEOUT');
+  return null;
+}
+
+/** The same event, with the same id: answers come to this engine's slot from now on. */
+function sendAgain(draft: Draft, effect: 'run' | 'dispatch'): null {
+  keepWaiting(draft);
+  draft.slot = draft.around.slot;
+  draft.effects.push({ kind: effect });
   return null;
 }
 

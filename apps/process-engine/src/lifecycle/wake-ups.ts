@@ -1,0 +1,33 @@
+import { Injectable } from '@nestjs/common';
+import { monotonicMillis } from '@drover/kernel';
+
+/** Later ones are found by the poll. */
+const SOON_MILLIS = 1_000;
+
+/**
+ * Tells the due-work loop when something that this engine committed falls due before the next poll: a backoff of 200 ms should not
+ * take a second. One timer, for the earliest; the claim that it leads to answers when the next one is due. Safe to lose.
+ */
+@Injectable()
+export class WakeUps {
+  private timer: NodeJS.Timeout | null = null;
+  private at = Infinity;
+  private wake: () => void = () => undefined;
+
+  attach(wake: () => void): void {
+    this.wake = wake;
+  }
+
+  /** @param millis until the wake-up, as committed */
+  expect(millis: number | 'deadline' | null): void {
+    if (typeof millis !== 'number' || millis >= SOON_MILLIS) return;
+    const at = monotonicMillis() + millis;
+    if (at >= this.at) return;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.at = at;
+    this.timer = setTimeout(() => {
+      this.at = Infinity;
+      this.wake();
+    }, millis).unref();
+  }
+}
