@@ -2,3 +2,5 @@
 export { Client } from './client.js';
 export { Cluster, type HandlerOptions, type RegisteredHandler } from './cluster.js';
 export { type Answer, Delivery, inTurn, late, never, SILENCE, TestHandler } from './test-handler.js';
+export { ContainerDriver, type EventLine } from './container-driver.js';
+export { Load } from './load.js';
