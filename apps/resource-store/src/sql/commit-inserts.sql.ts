@@ -26,21 +26,22 @@ claimed as materialized (
    where claim is not null and claim = any (array(select claim from input where claim is not null))
 ),
 judged as not materialized (
-  select i.*,
-         case
+  select case
            when i.cmd in (select id from known) then 'repeat'
            when i.reg < (select revision from registry) then 'staleRegistry'
            when i.next_state is null then 'conflict'
            when i.i_uuid in (select uuid from taken) then 'notUnique'
            when i.claim in (select claim from claimed) then 'claimed'
            else 'ok'
-         end as verdict
+         end as verdict,
+         i.*
     from input i
   offset 0
 ),
 checked as materialized (
-  select j.*, case when j.verdict = 'ok' then nextval('drover_number') end as new_res,
-         case when j.verdict = 'ok' and j.start then nextval('drover_number') end as new_pid
+  select case when j.verdict = 'ok' then nextval('drover_number') end as new_res,
+         case when j.verdict = 'ok' and j.start then nextval('drover_number') end as new_pid,
+         j.*
     from judged j
 ),
 ok as not materialized (

@@ -37,13 +37,7 @@ known as materialized (
   select id from command where id = any ($3::uuid[])
 ),
 judged as not materialized (
-  select i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions,
-         cur.state as from_state, nxt.state as next_state, hld.claims,
-         (i.c_data is not null or i.c_setname or i.c_setdesc or hld.claims is not null
-           or (i.field = 'state' and i.chg and nxt.state = 'removed' and r.state <> 'removed')) is true as writes,
-         case when i.p_dlkeep then p.deadline else ${fromNow('i.p_dl')} end as next_deadline,
-         case when i.p_wdlkeep then p.wait_deadline else ${fromNow('i.p_wdl')} end as next_wait,
-         case
+  select case
            when i.cmd in (select id from known) then 'repeat'
            when i.reg < (select revision from registry) then 'staleRegistry'
            when r.id is null then 'conflict'
@@ -61,7 +55,13 @@ judged as not materialized (
                 and o.id <> r.id)
            then 'notUnique'
            else 'ok'
-         end as verdict
+         end as verdict,
+         (i.c_data is not null or i.c_setname or i.c_setdesc or hld.claims is not null
+           or (i.field = 'state' and i.chg and nxt.state = 'removed' and r.state <> 'removed')) is true as writes,
+         hld.claims, nxt.state as next_state, cur.state as from_state,
+         case when i.p_dlkeep then p.deadline else ${fromNow('i.p_dl')} end as next_deadline,
+         case when i.p_wdlkeep then p.wait_deadline else ${fromNow('i.p_wdl')} end as next_wait,
+         i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions
     from (select x.ordinality::int as n, x.*
             from rows from (json_to_recordset($1::json) as (${TRANSITION_COLUMNS})) with ordinality x) i
     left join held r on r.id = i.res
@@ -77,7 +77,7 @@ judged as not materialized (
   offset 0
 ),
 checked as materialized (
-  select j.*, case when j.start and j.verdict = 'ok' then nextval('drover_number') end as new_pid from judged j
+  select case when j.start and j.verdict = 'ok' then nextval('drover_number') end as new_pid, j.* from judged j
 ),
 ok as not materialized (
   select * from checked where verdict = 'ok'
