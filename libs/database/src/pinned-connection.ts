@@ -8,6 +8,11 @@ export interface Statement {
   text: string;
 }
 
+/**
+ * The server ends a statement by itself after 4 s. One that says nothing for longer is behind a broken network: the connection is given up.
+ */
+const ANSWER_MILLIS = 5_000;
+
 /** As TypeORM's PostgreSQL driver gives it; not part of its public types. */
 interface PooledDriver {
   obtainMasterConnection(): Promise<[PoolClient, (error?: Error) => void]>;
@@ -41,7 +46,8 @@ export class PinnedConnection {
   async run<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
     const { client } = await this.obtain();
     try {
-      const result: QueryResult<Row> = await client.query<Row>({ ...statement, values });
+      const config = { ...statement, values, query_timeout: ANSWER_MILLIS };
+      const result: QueryResult<Row> = await client.query<Row>(config);
       return result.rows;
     } catch (error) {
       // No SQLSTATE: the socket broke. Class 57P: the server is ending us. Either way this connection is used up.
