@@ -2,8 +2,8 @@
 export interface Snapshot {
   /** all transactions below have ended */
   xmin: number;
-  /** none from here on had begun */
-  xmax: number;
+  /** none from here on had begun: a number just drawn, not the snapshot's xmax */
+  next: number;
 }
 
 /**
@@ -16,20 +16,20 @@ export interface Snapshot {
  */
 export class Horizon {
   private safe = 0;
-  private pending: { last: number; xmax: number } | null = null;
+  private pending: { last: number; next: number } | null = null;
 
   /**
    * @param last     the newest number drawn; read before the snapshot was taken
    * @param snapshot taken after `last` was read
    * @returns the highest number up to which the feed is final
    */
-  advance(last: number, { xmin, xmax }: Snapshot): number {
-    if (this.pending !== null && xmin >= this.pending.xmax) {
+  advance(last: number, { xmin, next }: Snapshot): number {
+    if (this.pending !== null && xmin >= this.pending.next) {
       this.safe = Math.max(this.safe, this.pending.last);
       this.pending = null;
     }
-    if (xmin === xmax) this.safe = Math.max(this.safe, last);
-    else if (this.pending === null && last > this.safe) this.pending = { last, xmax };
+    if (xmin === next) this.safe = Math.max(this.safe, last);
+    else if (this.pending === null && last > this.safe) this.pending = { last, next };
     return this.safe;
   }
 

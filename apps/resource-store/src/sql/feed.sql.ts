@@ -7,9 +7,12 @@ const FEED_COLUMNS = `
 /** The last number that any transaction drew, committed or not. Must be read before the snapshot it is compared with. */
 export const LAST_FEED_ID = `select case when is_called then last_value else 0 end as last from feed_id`;
 
-/** Which transactions run: all below `xmin` have ended, none from `xmax` on had begun. */
+/**
+ * Which transactions run: all below `xmin` have ended, none from `next` on had begun. `next` is an id drawn here: a snapshot's own xmax
+ * is one past the newest transaction that has *ended*, and those that run beyond it would be overlooked.
+ */
 export const SNAPSHOT = `
-select pg_snapshot_xmin(s)::text::bigint as xmin, pg_snapshot_xmax(s)::text::bigint as xmax from pg_current_snapshot() s`;
+select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin, pg_current_xact_id()::text::bigint as next`;
 
 /** $1 after, $2 up to, $3 limit */
 export const READ_FEED = `select ${FEED_COLUMNS} from feed where id > $1 and id <= $2 order by id limit $3`;
