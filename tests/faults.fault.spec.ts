@@ -1,7 +1,9 @@
+import { jetstream } from '@nats-io/jetstream';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { STREAMS, type TransitionEvent } from '@drover/contracts';
 import { type ServiceName, startNats, startPostgres, type StackOptions } from '@drover/testing';
 import { describe, expect, it } from 'vitest';
 import { Cluster, ContainerDriver, Load } from './support/index.js';
@@ -16,6 +18,9 @@ const CLOCK_MILLIS = 100;
 
 /** A cluster under load: 200 instances on their way from create to running. Ends with its scope. */
 class Scene implements AsyncDisposable {
+  /** set by a test that wipes the broker's disk */
+  streamLost = false;
+
   private constructor(
     readonly cluster: Cluster,
     readonly driver: ContainerDriver,
@@ -57,6 +62,7 @@ class Scene implements AsyncDisposable {
     await this.expectEachEndedOnce(accepted.map(({ processId }) => processId));
     await this.expectNoFinishedStepSentAgain();
     await this.expectEachContainerMadeOnce(accepted.map(({ resourceId }) => resourceId));
+    await this.expectWholeFeed();
     expect(await this.query(`select id, state from resource where type = 'instance' and state <> 'running'`)).toEqual(
       [],
     );
@@ -103,6 +109,32 @@ class Scene implements AsyncDisposable {
     const wanted = [...new Set(resourceIds)].map((id) => `container-1i${id}`).toSorted();
     expect(this.driver.created().toSorted()).toEqual(wanted);
     expect((await this.driver.files()).toSorted()).toEqual(wanted);
+  }
+
+  /** Every row of the feed is in the stream once, and those of one resource in order; what was lost with the stream is not asked for. */
+  private async expectWholeFeed(): Promise<void> {
+    if (this.streamLost) return;
+    const rows = await this.query<{ id: string; resource_id: string; revision: number; kind: string; time: Date }>(
+      'select id, resource_id, revision, kind, time from feed order by id',
+    );
+    const last = Number(rows.at(-1)!.id);
+    const events = new Map<number, TransitionEvent>();
+    const revisions = new Map<string, number>();
+    const disorder: TransitionEvent[] = [];
+    const consumer = await jetstream(this.cluster.bus.connection).consumers.get(STREAMS.transitions);
+    const messages = await consumer.consume();
+    const giveUp = setTimeout(() => messages.stop(), 10_000);
+    for await (const message of messages) {
+      const event = message.json<TransitionEvent>();
+      if (events.has(event.sequence) || event.revision !== (revisions.get(event.resourceId) ?? 0) + 1)
+        disorder.push({ ...event, resource: {} });
+      events.set(event.sequence, event);
+      revisions.set(event.resourceId, event.revision);
+      if (event.sequence >= last) break;
+    }
+    clearTimeout(giveUp);
+    expect(rows.filter(({ id }) => !events.has(Number(id)))).toEqual([]);
+    expect(disorder).toEqual([]);
   }
 
   /** A line with what was done, for whoever wonders whether there was anything to lose. */
@@ -214,6 +246,32 @@ describe('with 200 processes in flight', () => {
     });
   });
 
+  it('of two stores one hangs past the time-out of a commit and comes back: what it was asked is done once', async () => {
+    await onScene({ stores: 2 }, async (scene) => {
+      const { stack } = scene.cluster;
+      stack.pause('resource-store');
+      await sleep(7_000);
+      stack.resume('resource-store');
+      const drained = await timed(() => scene.load.finish(DRAIN_MILLIS));
+      scene.tell(`a store hung for 7 s; the rest ended ${drained} ms later`);
+      await scene.expectAllKept();
+      await scene.expectNoAttemptLost();
+    });
+  });
+
+  it('the broker hangs for four seconds and comes back', async () => {
+    await onScene({}, async (scene) => {
+      const { pid } = scene.cluster.stack.nats!;
+      process.kill(pid, 'SIGSTOP');
+      await sleep(4_000);
+      process.kill(pid, 'SIGCONT');
+      const drained = await timed(() => scene.load.finish(DRAIN_MILLIS));
+      scene.tell(`the broker hung for 4 s; the rest ended ${drained} ms later`);
+      await scene.expectAllKept();
+      await scene.expectNoAttemptLost();
+    });
+  });
+
   it('the whole store of NATS is wiped: no accepted work is lost', async () => {
     await using nats = await startNats();
     await onScene({ nats }, async (scene) => {
@@ -221,6 +279,7 @@ describe('with 200 processes in flight', () => {
       for (const entry of await readdir(join(nats.storeDir, 'store')))
         await rm(join(nats.storeDir, 'store', entry), { recursive: true });
       await nats.restart();
+      scene.streamLost = true;
       await sleep(3_000);
       const drained = await timed(() => scene.load.finish(DRAIN_MILLIS));
       scene.tell(`the broker's disk was wiped; the rest ended ${drained} ms after 3 s of further load`);
