@@ -4,6 +4,8 @@ import { headers, nanos, type NatsConnection } from 'nats';
 
 const SEQUENCE = 'Drover-Sequence';
 const PREVIOUS = 'Drover-Previous-Sequence';
+/** The broker's own fence: stored only when this is the stream's last sequence. */
+const EXPECTED = 'Nats-Expected-Last-Sequence';
 const MAX_AGE_MILLIS = 7 * 24 * 3_600_000;
 /** Messages that are not ours at the end of the stream, looked through for ours. */
 const LOOK_BACK = 100;
@@ -55,7 +57,8 @@ export class TransitionStream {
   }
 
   /**
-   * Publishes events in order, all in flight at once.
+   * Publishes events in order. Only the last one is acknowledged: it is stored only behind the one before it, and that one only
+   * behind its own, so its acknowledgement is that of all (a request for each was a tenth of the whole cluster's time).
    * @param previous the feed's sequence before the first event
    * @returns the stream's end afterwards
    * @throws when one was not stored: those after it were not either, since each names the end that the one before makes
@@ -65,24 +68,25 @@ export class TransitionStream {
     end: number,
     previous: number,
   ): Promise<number> {
-    const js = jetstream(this.connection);
     let before = previous;
-    const acknowledged = events.map(({ event, kind }, i) => {
+    const last = events.length - 1;
+    for (const [i, { event, kind }] of events.entries()) {
       const verb = event.process?.slice(event.process.indexOf('.') + 1) ?? '-';
+      const subject = SUBJECTS.transition(event.resourceType, verb, kind);
       const head = headers();
       head.set(SEQUENCE, String(event.sequence));
       head.set(PREVIOUS, String(before));
       before = event.sequence;
-      return js.publish(SUBJECTS.transition(event.resourceType, verb, kind), encoder.encode(JSON.stringify(event)), {
-        headers: head,
-        expect: { lastSequence: end + i },
-        timeout: 5_000,
-        retries: 0,
-      });
-    });
-    const results = await Promise.allSettled(acknowledged);
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    return end + events.length;
+      const body = encoder.encode(JSON.stringify(event));
+      const fence = end + i;
+      if (i === last) {
+        const options = { headers: head, expect: { lastSequence: fence }, timeout: 5_000, retries: 0 };
+        const { seq } = await jetstream(this.connection).publish(subject, body, options);
+        return seq;
+      }
+      head.set(EXPECTED, String(fence));
+      this.connection.publish(subject, body, { headers: head });
+    }
+    return end;
   }
 }
