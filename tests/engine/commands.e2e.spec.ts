@@ -1,3 +1,4 @@
+import { uuidv7 } from '@drover/kernel';
 import { randomUUID } from 'node:crypto';
 import {
   createResource,
@@ -116,6 +117,12 @@ describe('commands to the engine', () => {
     await expect(client.update('edited', id, { size: 4 }, revision - 1)).rejects.toMatchObject({
       code: 'RevisionMismatch',
     });
+    // Its own success moves the revision on: a repeat of the same command is answered as the first time.
+    const commandId = uuidv7();
+    const guarded = await client.update('edited', id, { size: 5 }, revision, commandId);
+    await client.ended(guarded.processId!);
+    const repeated = await client.update('edited', id, { size: 5 }, revision, commandId);
+    expect(repeated).toMatchObject({ processId: guarded.processId, resource: { data: { size: 5 } } });
   });
 
   it('what does not exist is NotFound, TypeUnknown or ProcessUnknown', async () => {

@@ -1,3 +1,4 @@
+import { uuidv7 } from '@drover/kernel';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster, inTurn, never } from '../support/index.js';
 
@@ -239,6 +240,17 @@ describe('when a step fails', () => {
         { from: 'running', to: 'broken', kind: 'forced' },
       ]);
       expect(progress['steps']).toMatchObject([{}, { error: { code: 'Operator.force', message: 'by ada' } }]);
+    });
+
+    it('who repeats an act with its command id gets the first answer, and the act happens once', async () => {
+      const { client } = cluster;
+      const { id, processId } = await parked();
+      const commandId = uuidv7();
+      const first = await client.operate(processId, 'cancel', null, commandId);
+      await client.until(id, { state: 'inactive' });
+      const again = await client.operate(processId, 'cancel', null, commandId);
+      expect(again).toMatchObject({ processId, resource: { id, revision: first.resource.revision } });
+      await expect(client.operate(processId, 'cancel')).rejects.toMatchObject({ code: 'NotFound' });
     });
 
     it('pre-empts it like anybody', async () => {

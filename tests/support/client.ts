@@ -61,12 +61,24 @@ export class Client {
     return this.bus.request(startProcess, { ...this.command(commandId), process, resourceId, data });
   }
 
-  update(type: string, resourceId: number, body: JsonObject, expectRevision: number | null = null) {
-    return this.bus.request(updateResource, { ...this.command(null), type, resourceId, body, expectRevision });
+  update(
+    type: string,
+    resourceId: number,
+    body: JsonObject,
+    expectRevision: number | null = null,
+    commandId: string | null = null,
+  ) {
+    return this.bus.request(updateResource, { ...this.command(commandId), type, resourceId, body, expectRevision });
   }
 
-  operate(processId: number, action: OperatorAction, state: string | null = null): Promise<CommandReply> {
-    return this.bus.request(operateProcess, { ...this.command(null), processId, action, state, operator: 'ada' });
+  operate(
+    processId: number,
+    action: OperatorAction,
+    state: string | null = null,
+    commandId: string | null = null,
+  ): Promise<CommandReply> {
+    const command = this.command(commandId);
+    return this.bus.request(operateProcess, { ...command, processId, action, state, operator: 'ada' });
   }
 
   async read(id: number): Promise<ResourceRow> {

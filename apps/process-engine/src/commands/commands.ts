@@ -16,6 +16,7 @@ import { DroverError, isJsonObject, type JsonObject, newToken, parseId, uuidv7 }
 import { MessageBus } from '@drover/messaging';
 import {
   externalResource,
+  guards,
   legalActions,
   ownProcess,
   planCreate,
@@ -122,16 +123,22 @@ export class Commands {
       const around = await this.registry.around(type);
       return { ...planWrite(resource, around, start), around, before: null };
     };
+    // The first try moved the revision on: its repeat must not be told that it is stale.
+    const first = request.expectRevision === null ? null : await this.answered(request);
+    if (first !== null) return first;
     const resource = await this.read(request.resourceId, request.type);
     return this.commit(() => plan(resource, null), plan);
   }
 
   async operate(request: RequestOf<typeof operateProcess>): Promise<CommandReply> {
     checkEnvelope(request);
+    // After the first try the same act would be refused, or would hit the next step.
+    const first = await this.answered(request);
+    if (first !== null) return first;
     const { live } = await this.loader.load(numberOf(request.processId));
     if (live === null) throw new DroverError('NotFound', 'There is no live process of that number');
-    const { action, state, operator } = request;
-    await this.lifecycle.handle(live.process.id, { kind: 'operate', action, state, operator });
+    const { action, state, operator, commandId, commandHash } = request;
+    await this.lifecycle.handle(live.process.id, { kind: 'operate', action, state, operator, commandId, commandHash });
     return { resource: await this.read(live.resource.id, live.resource.type), processId: live.process.id };
   }
 
@@ -164,7 +171,7 @@ export class Commands {
           planned = await plan();
           break;
         case 'commandReused':
-          throw new DroverError('IdempotencyKeyReused', 'This key was used for another request');
+          throw reused();
         case 'notUnique':
           throw new DroverError('NotUnique', `Another resource has this ${outcome.field}`, {
             fieldName: outcome.field,
@@ -174,6 +181,15 @@ export class Commands {
       }
     }
     throw new DroverError('ResourceBusy', 'The resource is changed by others all the time; try again');
+  }
+
+  /** The first answer of a command that was applied before, else null: a transition that cannot apply asks the store for it. */
+  private async answered({ commandId, commandHash }: Command): Promise<CommandReply | null> {
+    if (commandId === null || commandId === undefined) return null;
+    const transition = { ...guards(this.registry.mirror.snapshot.revision), commandId, commandHash, resourceId: 0 };
+    const { outcome } = await this.committer.commit({ ...transition, expectRevision: -1, returnResource: true });
+    if (outcome.outcome === 'commandReused') throw reused();
+    return outcome.outcome === 'repeat' ? this.repeated(outcome, false) : null;
   }
 
   /** The command had been applied: by an earlier request, or by our own commit whose answer was lost. */
@@ -256,6 +272,10 @@ function bodyOf(body: unknown): JsonObject {
 function numberOf(id: unknown): number {
   if (typeof id !== 'number' || !Number.isSafeInteger(id) || id <= 0) throw notFound();
   return id;
+}
+
+function reused(): DroverError {
+  return new DroverError('IdempotencyKeyReused', 'This key was used for another request');
 }
 
 function notFound(): DroverError {

@@ -137,6 +137,9 @@ export class Lifecycle {
         case 'staleRegistry':
           await this.registry.mirror.refresh();
           break;
+        case 'repeat':
+          // An operator's act that another try of the same command brought about.
+          return 'done';
         default:
           throw new DroverError('Internal', `the store answered ${outcome.outcome} to a step of process ${process.id}`);
       }

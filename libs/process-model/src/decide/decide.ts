@@ -41,7 +41,12 @@ export function decide(process: ProcessRow, resource: ResourceRow, around: Surro
   const refusal = apply(draft, input);
   if (refusal instanceof DroverError) return { kind: 'refuse', error: refusal };
   if (refusal !== null) return { kind: 'ignore', reason: refusal };
-  return { kind: 'commit', transition: draft.build(), effects: draft.effects };
+  const transition = draft.build();
+  if (input.kind === 'operate') {
+    transition.commandId = input.commandId ?? null;
+    transition.commandHash = input.commandHash ?? null;
+  }
+  return { kind: 'commit', transition, effects: draft.effects };
 }
 
 /** Works an input into the draft; a text says why nothing follows from it. */

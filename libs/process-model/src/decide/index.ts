@@ -1,5 +1,5 @@
 export { decide, type Decision, type Input } from './decide.js';
-export { attemptId, type Effect, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
+export { attemptId, type Effect, guards, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
 export * from './executions.js';
 export * from './exit-reasons.js';
 export { operatorActions, restingStates } from './operate.js';

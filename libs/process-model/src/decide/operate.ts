@@ -13,6 +13,9 @@ export interface OperatorInput {
   state: string | null;
   /** who, for the record */
   operator: string | null;
+  /** repeat detection, as in every command */
+  commandId?: string | null;
+  commandHash?: string | null;
 }
 
 /** Statuses in which no handler works: a step may be repeated or skipped without two working at once. */

@@ -105,7 +105,8 @@ const handler = {
     priority: { type: 'integer', minimum: -1_000_000, maximum: 1_000_000, default: 1000 },
     retries: { type: ['integer', 'null'], minimum: 1, maximum: 1000, description: 'attempts in all' },
     timeoutMillis: { ...millis, type: ['integer', 'null'], description: 'one attempt' },
-    delivery: { enum: ['core', 'durable'], default: 'core' },
+    // `durable` is refused until it exists: a handler that may be offline must not be taken for one that is not.
+    delivery: { enum: ['core'], default: 'core' },
     processConfigs: {
       type: 'array',
       maxItems: 200,
