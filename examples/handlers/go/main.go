@@ -5,82 +5,58 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
-type object = map[string]any
-
 var name = cmp.Or(os.Getenv("HANDLER_NAME"), "go-demo")
 var folder = cmp.Or(os.Getenv("DROVER_CONTAINERS_DIR"), "containers")
 
-// answer starts or stops the container of the event's resource. Doing either twice is a no-op, so a repeated event is safe.
-func answer(message *nats.Msg) {
+// handle starts or stops the container of the event's resource. A container that exists is started already, which
+// answer takes as done: a repeated event is safe.
+func handle(data []byte) (containerID any, err error) {
 	var event struct{ Key, Process, ResourceID string }
-	err := json.Unmarshal(message.Data, &event)
-	container := filepath.Join(folder, event.ResourceID)
-	data := object{"containerId": nil}
-	if err == nil && event.Process == "instance.stop" {
-		err = os.RemoveAll(container)
-	} else if err == nil {
-		err = start(container, event.Key)
-		data["containerId"] = name + "-" + event.ResourceID
+	if err := json.Unmarshal(data, &event); err != nil || event.ResourceID == "" {
+		return nil, fmt.Errorf("not a process event: %s", data)
 	}
-	reply, _ := json.Marshal(object{"data": data})
-	if err != nil {
-		reply, _ = json.Marshal(object{"transitioning": "error", "transitioningMessage": err.Error()})
+	container := filepath.Join(folder, event.ResourceID)
+	if event.Process == "instance.stop" {
+		return nil, os.RemoveAll(container)
+	}
+	// Stands for the real work. After a failed step the next ones fail as well; cmp.Or gives the first error.
+	file, created := os.OpenFile(container, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	_, written := fmt.Fprintln(file, event.Key)
+	return name + "-" + event.ResourceID, cmp.Or(created, written, file.Close())
+}
+
+func answer(message *nats.Msg) {
+	containerID, err := handle(message.Data)
+	reply, _ := json.Marshal(map[string]any{"data": map[string]any{"containerId": containerID}})
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		reply, _ = json.Marshal(map[string]any{"transitioning": "error", "transitioningMessage": err.Error()})
 	}
 	message.Respond(reply)
 }
 
-func start(container, key string) error {
-	file, err := os.OpenFile(container, os.O_CREATE|os.O_EXCL, 0o644) // stands for the real work
-	if os.IsExist(err) {
-		return nil
-	}
-	if err == nil {
-		file.Close()
-		file, err = os.OpenFile(filepath.Join(folder, "starts.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	}
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = file.WriteString(key + "\n")
-	return err
-}
-
 func main() {
-	os.MkdirAll(folder, 0o755)
-	url := cmp.Or(os.Getenv("DROVER_NATS_URL"), nats.DefaultURL)
-	client, err := nats.Connect(url, nats.Name(name), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true))
-	if err != nil {
+	made := os.MkdirAll(folder, 0o755)
+	url := os.Getenv("DROVER_NATS_URL") // empty: nats://127.0.0.1:4222
+	client, connected := nats.Connect(url, nats.Name(name), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true))
+	_, subscribed := client.QueueSubscribe("drover.process.instance.*.handle."+name, name, answer)
+	// Repeating a registration updates it, so a handler registers at every start.
+	body := fmt.Sprintf(`{"name":%q,"uuid":%q,"processConfigs":[{"name":"instance.start,instance.stop"}]}`, name, name)
+	reply, registered := client.Request("drover.handler.register", []byte(body), 5*time.Second)
+	if err := cmp.Or(made, connected, subscribed, registered); err != nil {
 		log.Fatal(err)
+	} else if reply.Header.Get("Drover-Error") != "" {
+		log.Fatalf("%s is not registered: %s", name, reply.Data)
 	}
-	client.QueueSubscribe("drover.process.instance.*.handle."+name, name, answer)
-	configs := []object{{"name": "instance.start,instance.stop"}}
-	registration, _ := json.Marshal(object{"name": name, "uuid": name, "processConfigs": configs})
-	for { // repeating a registration updates it, so a handler registers at every start
-		reply, err := client.Request("drover.handler.register", registration, 5*time.Second)
-		if err == nil && reply.Header.Get("Drover-Error") == "" {
-			break
-		}
-		if err == nil {
-			err = errors.New(string(reply.Data))
-		}
-		log.Println(name, "cannot register yet:", err)
-		time.Sleep(time.Second)
-	}
-	log.Println(name, "is registered")
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM)
-	<-stop
-	for client.Drain(); !client.IsClosed(); time.Sleep(10 * time.Millisecond) {
-	}
+	log.Printf("%s is registered: %s", name, reply.Data)
+	select {}
 }
