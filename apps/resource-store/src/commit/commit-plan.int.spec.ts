@@ -4,7 +4,7 @@ import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PINNED_SETTINGS } from '@drover/database';
 import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
-import { COMMIT_TRANSITIONS } from '../sql/commit-transitions.sql.js';
+import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { create, finish, schedule } from '../testing/transitions.js';
 import { inputRow } from './commit-input.js';
@@ -19,7 +19,8 @@ beforeAll(async () => {
   const driver = store.get(DataSource).driver as unknown as { obtainMasterConnection(): Promise<[PoolClient]> };
   [client] = await driver.obtainMasterConnection();
   await client.query(PINNED_SETTINGS);
-  await client.query(`prepare transitions(json, bigint[], uuid[]) as ${COMMIT_TRANSITIONS.text}`);
+  for (const { name, text } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
+    await client.query(`prepare "${name}"(json, bigint[], uuid[]) as ${text}`);
   await client.query(`prepare inserts(json, uuid[], text[]) as ${COMMIT_INSERTS.text}`);
 });
 afterAll(async () => {
@@ -74,7 +75,8 @@ const insertBatch = (): unknown[] => {
 
 describe('the plan of a commit', () => {
   it('enters no table but by key, made on an empty database', async () => {
-    expectPinned(await planOf('transitions', transitionBatch()));
+    for (const { name } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
+      expectPinned(await planOf(`"${name}"`, transitionBatch()));
     expectPinned(await planOf('inserts', insertBatch()));
   });
 
@@ -102,7 +104,8 @@ describe('the plan of a commit', () => {
     );
     await rows(store.dataSource, 'analyze');
     await client.query('discard plans');
-    expectPinned(await planOf('transitions', transitionBatch()));
+    for (const { name } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
+      expectPinned(await planOf(`"${name}"`, transitionBatch()));
     expectPinned(await planOf('inserts', insertBatch()));
   });
 });

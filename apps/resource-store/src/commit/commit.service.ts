@@ -8,7 +8,7 @@ import { StoreMetrics } from '../observability/store-metrics.js';
 import { Hints } from '../observability/hints.js';
 import { ResourceReader } from '../query/resource-reader.js';
 import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
-import { COMMIT_TRANSITIONS } from '../sql/commit-transitions.sql.js';
+import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
 import { READ_COMMANDS } from '../sql/read-commands.sql.js';
 import { inputRow } from './commit-input.js';
 import { CommitLane, type CommitRow, type CommitStatement } from './commit-lane.js';
@@ -16,12 +16,14 @@ import { appliedOutcome } from './commit-outcome.js';
 
 /**
  * Takes the batches of all engines, commits them in batches of its own, and says what became of each transition.
- * Three lanes, one connection each: new resources, starts on a free region, and everything else. A step never waits behind starts.
+ * Four lanes, one connection each: new resources, starts on a free region, ends of processes, and everything else. An end never
+ * waits behind starts.
  */
 @Injectable()
 export class CommitService implements OnModuleDestroy {
   private readonly inserts: CommitLane;
   private readonly starts: CommitLane;
+  private readonly ends: CommitLane;
   private readonly steps: CommitLane;
 
   constructor(
@@ -32,8 +34,9 @@ export class CommitService implements OnModuleDestroy {
     private readonly log: StoreLog,
   ) {
     this.inserts = this.lane('inserts', COMMIT_INSERTS);
-    this.starts = this.lane('starts', COMMIT_TRANSITIONS);
-    this.steps = this.lane('steps', COMMIT_TRANSITIONS);
+    this.starts = this.lane('starts', COMMIT_STARTS);
+    this.ends = this.lane('ends', COMMIT_ENDS);
+    this.steps = this.lane('steps', COMMIT_STEPS);
   }
 
   /** Outcomes in the order of the transitions; answered when the last one is committed. */
@@ -46,12 +49,18 @@ export class CommitService implements OnModuleDestroy {
   }
 
   onModuleDestroy(): void {
-    for (const lane of [this.inserts, this.starts, this.steps]) lane.close();
+    for (const lane of [this.inserts, this.starts, this.ends, this.steps]) lane.close();
   }
 
   private commitOne(transition: CommitTransition): Promise<CommitRow> {
-    const lane = transition.insert !== null ? this.inserts : transition.processId === null ? this.starts : this.steps;
-    return lane.commit(inputRow(transition));
+    return this.laneOf(transition).commit(inputRow(transition));
+  }
+
+  private laneOf({ insert, processId, start, update, end, returnResource }: CommitTransition): CommitLane {
+    if (insert !== null) return this.inserts;
+    if (processId === null) return this.starts;
+    const onlyEnds = end !== null && start === null && update === null && !returnResource;
+    return onlyEnds ? this.ends : this.steps;
   }
 
   private hintWhatChanged(results: CommitRow[]): void {

@@ -3,24 +3,36 @@
  * Written by commit/commit-input.ts. `p_*` are the fields of the process that is updated or started, `e_*` those of its end, `c_*`
  * those of the resource's change. What is stored as it came is `json`: it is passed on as text, never taken apart.
  */
-const CHANGE_AND_START = `
-  c_to text, c_map json, c_kind text, c_proc text, c_trans text, c_msg text, c_prog smallint, c_data jsonb,
+const CHANGE = `
+  c_to text, c_map json, c_kind text, c_proc text, c_trans text, c_msg text, c_prog smallint, c_data jsonb`;
+
+const PROCESS = `
   p_name text, p_status text, p_waiting text, p_slot smallint, p_dispatch int, p_execs int, p_progress json,
   p_pred bigint, p_code text, p_msg text,
-  p_dl double precision, p_dlkeep boolean, p_wdl double precision, p_wdlkeep boolean, p_wake double precision, p_wakedl boolean,
+  p_dl double precision, p_dlkeep boolean, p_wdl double precision, p_wdlkeep boolean, p_wake double precision, p_wakedl boolean`;
+
+const START = `
   p_began text, p_defver int, p_token text, p_data json, p_notify text, p_prio int, p_total double precision`;
 
+const END = `e_exit text, e_progress json, e_code text, e_msg text`;
+
 /** Of an existing resource. What the filters of the statement read comes first: a row is unpacked from the left. */
-export const TRANSITION_COLUMNS = `
-  res bigint, pid bigint, chg boolean, upd boolean, fin boolean, start boolean, ret boolean, cmd uuid, hash text, reg bigint, field text,
-  pver int, xtype text, xrev int, xstates text[], c_setname boolean, c_name text, c_setdesc boolean, c_desc text,
-  e_exit text, e_progress json, e_code text, e_msg text, ${CHANGE_AND_START}`;
+const GUARDS = `
+  res bigint, pid bigint, chg boolean, cmd uuid, hash text, reg bigint, field text, pver int, xtype text, xrev int, xstates text[],
+  c_setname boolean, c_name text, c_setdesc boolean, c_desc text`;
+
+/** Columns of each kind of batch: a statement pays for every column, at its start and for every row. */
+export const TRANSITION_COLUMNS = {
+  starts: `start boolean, ret boolean, ${GUARDS}, ${CHANGE}, ${PROCESS}, ${START}`,
+  ends: `fin boolean, ${GUARDS}, ${CHANGE}, ${END}`,
+  steps: `upd boolean, fin boolean, start boolean, ret boolean, ${GUARDS}, ${CHANGE}, ${PROCESS}, ${START}, ${END}`,
+};
 
 /** Of a new resource. */
 export const INSERT_COLUMNS = `
   start boolean, cmd uuid, hash text, reg bigint, field text, chg boolean, ret boolean,
   i_type text, i_kind text, i_uuid text, i_name text, i_desc text, i_data jsonb, i_account bigint, i_regions jsonb,
-  ${CHANGE_AND_START}`;
+  ${CHANGE}, ${PROCESS}, ${START}`;
 
 /** Milliseconds since the epoch of a timestamptz, as a bigint. */
 export const millis = (column: string): string => `floor(date_part('epoch', ${column}) * 1000)::bigint`;
