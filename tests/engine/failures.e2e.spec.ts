@@ -250,7 +250,7 @@ describe('when a step fails', () => {
       await client.until(id, { state: 'inactive' });
       const again = await client.operate(processId, 'cancel', null, commandId);
       expect(again).toMatchObject({ processId, resource: { id, revision: first.resource.revision } });
-      await expect(client.operate(processId, 'cancel')).rejects.toMatchObject({ code: 'NotFound' });
+      await expect(client.operate(processId, 'cancel')).rejects.toMatchObject({ code: 'ActionNotAvailable' });
     });
 
     it('pre-empts it like anybody', async () => {

@@ -3,6 +3,7 @@ import {
   type CommandReply,
   type CommitOutcome,
   type createResource,
+  listProcesses,
   type operateProcess,
   type ProcessRow,
   readResources,
@@ -136,7 +137,7 @@ export class Commands {
     const first = await this.answered(request);
     if (first !== null) return first;
     const { live } = await this.loader.load(numberOf(request.processId));
-    if (live === null) throw new DroverError('NotFound', 'There is no live process of that number');
+    if (live === null) throw await this.notLive(request.processId);
     const { action, state, operator, commandId, commandHash } = request;
     await this.lifecycle.handle(live.process.id, { kind: 'operate', action, state, operator, commandId, commandHash });
     return { resource: await this.read(live.resource.id, live.resource.type), processId: live.process.id };
@@ -181,6 +182,15 @@ export class Commands {
       }
     }
     throw new DroverError('ResourceBusy', 'The resource is changed by others all the time; try again');
+  }
+
+  /** Why an operator cannot act on a process that does not live. */
+  private async notLive(processId: number): Promise<DroverError> {
+    const page = { ids: [processId], resourceId: null, filters: [], limit: 1, beforeId: null };
+    const [ended] = (await this.bus.request(listProcesses, page)).processes;
+    if (ended === undefined) return new DroverError('NotFound', 'There is no process of that number');
+    const how = ended.live ? 'is just ending' : `has ended (${ended.exitReason})`;
+    return new DroverError('ActionNotAvailable', `The process ${how}; nothing can be done with it`);
   }
 
   /** The first answer of a command that was applied before, else null: a transition that cannot apply asks the store for it. */

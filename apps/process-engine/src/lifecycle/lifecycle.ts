@@ -48,6 +48,12 @@ export class Lifecycle {
     return this.turns.size;
   }
 
+  /** The step a process is at, `<phase>.<handler>`, as far as this engine remembers. */
+  stepOf(processId: number): string | null {
+    const work = this.cache.get(processId);
+    return work === undefined ? null : unpackProgress(work.process.progress).step;
+  }
+
   /**
    * Works one input into a live process.
    * @param token when given, the input came from outside and must name the process's secret

@@ -177,7 +177,7 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
       return;
     }
     const reply = parseReply(message.string(), serviceError(message));
-    if (reply.kind === 'rejected') this.counts.rejected++;
+    if (reply.kind === 'rejected') this.rejected(address, reply.reason);
     if (reply.kind === 'progress' && this.fold(message.subject, address, reply)) {
       message.ack();
       return;
@@ -186,6 +186,13 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
       // Not acknowledged after a failure: the stream delivers it again.
       .then(() => this.bus.later(() => message.ack()))
       .catch((err: unknown) => this.log.error({ err, subject: message.subject }, 'a reply could not be worked in'));
+  }
+
+  /** Whoever wrote the handler looks into the log first. */
+  private rejected({ process, dispatch }: Address, reason: string): void {
+    this.counts.rejected++;
+    const step = this.lifecycle.stepOf(process);
+    this.log.warn({ processId: process, dispatch, step, reason }, 'a reply was rejected; the attempt stays open');
   }
 
   private async deliver(address: Address, reply: HandlerReply): Promise<void> {

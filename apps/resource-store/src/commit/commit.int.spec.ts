@@ -164,6 +164,12 @@ describe('a transition', () => {
       { exit_reason: 'CANCELED' },
     ]);
     expect(await store.sql('select 1 from process_live where resource_id = $1', [resourceId])).toEqual([]);
+    const late = schedule(resourceId, {
+      stateField: 'allocationState',
+      start: start({ stateField: 'allocationState' }),
+      expectStates: null,
+    });
+    expect(await store.commit(late)).toMatchObject({ outcome: 'conflict' });
     expect(
       await store.sql('select removed is not null as removed from resource_data where id = $1', [resourceId]),
     ).toEqual([{ removed: true }]);

@@ -40,6 +40,9 @@ export const millis = (column: string): string => `floor(date_part('epoch', ${co
 /** now() plus milliseconds; null stays null. */
 export const fromNow = (column: string): string => `now() + ${column} * interval '1 millisecond'`;
 
+/** States of a resource that is but a record: nothing starts in its other regions. */
+export const GONE_STATES = `('removed', 'purging', 'purged')`;
+
 /** States in which an external handler's registration is handed out: while it is being updated it must not vanish. */
 export const HANDLER_STATES = `('active', 'updating-active')`;
 

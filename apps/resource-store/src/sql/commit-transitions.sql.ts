@@ -1,4 +1,4 @@
-import { claimOf, fromNow, HANDLER_STATES, millis, TRANSITION_COLUMNS, wakeAt } from './columns.sql.js';
+import { claimOf, fromNow, GONE_STATES, HANDLER_STATES, millis, TRANSITION_COLUMNS, wakeAt } from './columns.sql.js';
 
 /**
  * Commits a batch of transitions of existing resources: one statement, one round trip, one transaction.
@@ -53,7 +53,11 @@ judged as not materialized (
              or i.xrev <> r.revision
              or (i.xstates is not null and (cur.state = any (i.xstates)) is not true)
              or (i.pid is not null and (p.id = i.pid and p.version = i.pver) is not true)
-${when(starts, `             or (i.start and i.pid is null and p.id is not null)\n`)}             or nxt.state is null
+${when(
+  starts,
+  `             or (i.start and i.pid is null and p.id is not null)
+             or (i.start and i.field <> 'state' and r.state in ${GONE_STATES})\n`,
+)}             or nxt.state is null
            then 'conflict'
            when hld.claims is true and exists (
              select from resource_data o

@@ -8,7 +8,6 @@ const parseOf = (value: unknown) => parse(JSON.stringify(value));
 describe('parseReply', () => {
   it.each([
     ['an empty object', '{}'],
-    ['nothing at all', ''],
     ['null data', '{"data":null}'],
     [
       'keys that are null',
@@ -17,6 +16,10 @@ describe('parseReply', () => {
     ['transitioning no', '{"transitioning":"no"}'],
   ])('%s is done', (_, body) => {
     expect(parse(body)).toEqual({ kind: 'done', data: {}, chainProcess: null, delegate: false, endPhase: false });
+  });
+
+  it('nothing at all is no JSON: a handler that broke down has not reported success', () => {
+    expect(parse('')).toEqual({ kind: 'rejected', reason: 'The body is not valid JSON' });
   });
 
   it('result controls combine with data', () => {

@@ -70,7 +70,7 @@ export function parseReply(body: string, serviceError: { message: string; code: 
     };
   let value: unknown;
   try {
-    value = body === '' ? {} : parseJson(body, MAX_JSON_DEPTH + 2);
+    value = parseJson(body, MAX_JSON_DEPTH + 2);
   } catch (error) {
     return { kind: 'rejected', reason: error instanceof DroverError ? error.message : 'The reply is not JSON' };
   }

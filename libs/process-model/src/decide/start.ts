@@ -1,7 +1,7 @@
 import type { CommitTransition, ProcessRow, ResourceChange, ResourceInsert, ResourceRow } from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
-import { transitioningFor } from '../states/index.js';
+import { isGone, transitioningFor } from '../states/index.js';
 import { Draft, type Effect, guards, regionOf, type Surroundings } from './draft.js';
 import { restingStates } from './operate.js';
 import { beginProcess } from './steps.js';
@@ -147,6 +147,8 @@ export function planStartOn(
 ): StartDecision | DroverError {
   const { state } = regionOf(resource, definition.stateField);
   const entry = transitioningFor(definition, state);
+  if (definition.stateField !== 'state' && isGone(resource.state))
+    return notAvailable(definition, resource.state, legal);
   if (entry === null || live?.name === definition.name) return notAvailable(definition, state, legal);
   if (live === null) {
     const planned = planStart(definition, resource.id, around, request);

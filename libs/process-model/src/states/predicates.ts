@@ -39,13 +39,20 @@ export function regionState(
   return Object.hasOwn(regions, stateField) ? regions[stateField]! : (type.stateFields[stateField]?.initial ?? '');
 }
 
+/** States of a resource that exists no more but for its record: nothing starts in its other regions. */
+export function isGone(state: string): boolean {
+  return state === 'removed' || state === 'purging' || state === 'purged';
+}
+
 /**
  * The verbs that are legal now, in the definition's order: exactly those whose process may start from the present state of its
  * state field.
  * @param regions state field → its present state; `state` need not be in it
  */
 export function legalActions(type: TypeDefinition, state: string, regions: Record<string, string> = {}): string[] {
+  const gone = isGone(state);
   return Object.values(type.processes)
+    .filter((process) => !gone || process.stateField === 'state')
     .filter((process) => isStart(process, regionState(type, process.stateField, state, regions)))
     .map((process) => process.verb);
 }

@@ -73,6 +73,8 @@ describe('state predicates', () => {
       'deallocate',
     ]);
     expect(legalActions(type, 'removed', { allocationState: 'deactivating' })).toEqual(['purge']);
+    // A resource that exists no more but for its record starts nothing in its other regions.
+    expect(legalActions(type, 'removed', { allocationState: 'inactive' })).toEqual(['purge']);
   });
 
   it('each state field has states of its own', () => {
