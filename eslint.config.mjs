@@ -3,7 +3,26 @@ import tseslint from 'typescript-eslint';
 import nx from '@nx/eslint-plugin';
 
 const nodeGlobals = Object.fromEntries(
-  ['process', 'console', 'Buffer', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'URL', 'URLSearchParams', 'fetch', 'performance', 'AbortController', 'AbortSignal', 'TextDecoder', 'TextEncoder', 'structuredClone', 'queueMicrotask'].map((name) => [name, 'readonly']),
+  [
+    'process',
+    'console',
+    'Buffer',
+    'setTimeout',
+    'clearTimeout',
+    'setInterval',
+    'clearInterval',
+    'setImmediate',
+    'URL',
+    'URLSearchParams',
+    'fetch',
+    'performance',
+    'AbortController',
+    'AbortSignal',
+    'TextDecoder',
+    'TextEncoder',
+    'structuredClone',
+    'queueMicrotask',
+  ].map((name) => [name, 'readonly']),
 );
 
 /** Which libs a scope may import: the arrows of docs/architecture, kept true by lint. */
@@ -19,7 +38,17 @@ const scopes = {
   'handler-sdk': ['kernel'],
   testing: ['kernel', 'contracts', 'messaging', 'config', 'process-model'],
   'resource-store': ['kernel', 'contracts', 'process-model', 'messaging', 'database', 'config', 'telemetry', 'testing'],
-  'process-engine': ['kernel', 'contracts', 'process-model', 'messaging', 'registry', 'config', 'telemetry', 'handler-sdk', 'testing'],
+  'process-engine': [
+    'kernel',
+    'contracts',
+    'process-model',
+    'messaging',
+    'registry',
+    'config',
+    'telemetry',
+    'handler-sdk',
+    'testing',
+  ],
   gateway: ['kernel', 'contracts', 'process-model', 'messaging', 'registry', 'config', 'telemetry', 'testing'],
 };
 

@@ -103,7 +103,7 @@ export class RegistryMirror {
     let types = this.current.types;
     let revision = since;
     const changed: DefinitionRow[] = [];
-    for (let afterName: string | null = null, more = true; more; ) {
+    for (let afterName: string | null = null, more = true; more;) {
       const page: Awaited<ReturnType<typeof this.page>> = await this.page(since, afterName);
       if (afterName === null) revision = page.revision;
       if (page.handlers !== null) handlers = page.handlers;

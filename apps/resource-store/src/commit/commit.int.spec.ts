@@ -169,7 +169,7 @@ describe('a transition', () => {
       start: start({ stateField: 'allocationState' }),
       expectStates: null,
     });
-    expect(await store.commit(late)).toMatchObject({ outcome: 'conflict' });
+    expect(await store.commit(late)).toMatchObject([{ outcome: 'conflict' }]);
     expect(
       await store.sql('select removed is not null as removed from resource_data where id = $1', [resourceId]),
     ).toEqual([{ removed: true }]);
