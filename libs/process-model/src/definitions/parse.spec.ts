@@ -40,6 +40,35 @@ describe('parseDocuments', () => {
     );
   });
 
+  it.each([
+    [
+      '{ start: [stopped], transitioning: starting }',
+      'the process go: "done" is missing; name the state that it ends in, after "starting"',
+    ],
+    [
+      '{ start: [a, b], transitioning: { a: going, b: rising } }',
+      'the process go: "done" is missing; name the state that it ends in, after "going" or "rising"',
+    ],
+    [
+      '{ start: [a, b], done: c }',
+      'the process go: "transitioning" is missing; name the state in which it works, once started from "a" or "b"',
+    ],
+    [
+      '{ transitioning: going, done: gone }',
+      'the process go: "start" is missing; list the states that it may start from',
+    ],
+  ])('a process %s says what to write where', (process, message) => {
+    expect(problemsOf(`${HEAD}name: disk\nprocesses: { go: ${process} }`)[0]!.message).toContain(message);
+  });
+
+  it('a process that lacks two keys hears of both', () => {
+    const messages = problemsOf(`${HEAD}name: disk\nprocesses: { go: { start: [a] } }`).map(({ message }) => message);
+    expect(messages).toEqual([
+      expect.stringContaining('"transitioning" is missing; name the state in which it works, once started from "a"'),
+      expect.stringContaining('"done" is missing; name the state that it ends in, after its transitioning state'),
+    ]);
+  });
+
   it('all problems of all documents are listed at once', () => {
     const problems = problemsOf(`${HEAD}name: Disk\n---\n${HEAD}nam: disk\n`);
     expect(problems.map((problem) => problem.message)).toEqual([

@@ -1,4 +1,4 @@
-import type { Json } from '@drover/kernel';
+import type { Json, JsonObject } from '@drover/kernel';
 import { isJsonObject } from '@drover/kernel';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { Document, HandlerRegistration } from './document.js';
@@ -66,7 +66,7 @@ function problemOf(error: ErrorObject): Problem | null {
     case 'additionalProperties':
       return { path, message: unknownKey(String(params['additionalProperty']), error.parentSchema) };
     case 'required':
-      return { path, message: `"${String(params['missingProperty'])}" is missing` };
+      return { path, message: missing(path, String(params['missingProperty']), error.data) };
     case 'enum':
       return { path, message: `${given} is none of ${(params['allowedValues'] as unknown[]).join(', ')}` };
     case 'const':
@@ -80,6 +80,37 @@ function problemOf(error: ErrorObject): Problem | null {
     default:
       return { path, message: error.message ?? 'is not valid' };
   }
+}
+
+/** What is missing; in a process also what to write there, in terms of the states that it names. */
+function missing(path: string, key: string, given: unknown): string {
+  const plain = `"${key}" is missing`;
+  const verb = /^\/processes\/([^/]+)$/.exec(path)?.[1];
+  if (verb === undefined || !isJsonObject(given)) return plain;
+  return `the process ${verb}: ${plain}${remedy(key, given as JsonObject)}`;
+}
+
+function remedy(key: string, process: JsonObject): string {
+  const [start, transitioning] = [statesIn(process['start']), statesIn(process['transitioning'])];
+  const after = transitioning === '' ? 'its transitioning state' : transitioning;
+  const from = start === '' ? '' : ` from ${start}`;
+  switch (key) {
+    case 'start':
+      return '; list the states that it may start from';
+    case 'transitioning':
+      return `; name the state in which it works, once started${from}`;
+    case 'done':
+      return `; name the state that it ends in, after ${after}`;
+    default:
+      return '';
+  }
+}
+
+/** The states that a key of a process names, as far as it is written as it should be. */
+function statesIn(value: Json | undefined): string {
+  const states = isJsonObject(value) ? Object.values(value) : [value].flat();
+  const names = states.filter((state) => typeof state === 'string');
+  return [...new Set(names)].map((name) => `"${name.slice(0, 63)}"`).join(' or ');
 }
 
 function unknownKey(key: string, parent: unknown): string {
