@@ -221,10 +221,8 @@ function exampleHandler(dir, logs, natsUrl) {
 }
 
 async function tour(http, { dir, logs, natsUrl, embedded, handler }) {
-  const auth = process.env.DROVER_AUTH === 'on';
-  if (!auth)
-    say('\nAuthentication is off: only programs on this machine may use the API (DROVER_AUTH=on turns it on).');
-  if (!auth && handler) await giveTour(httpClient(http.local));
+  sayWhoMayCall(http.host);
+  if (handler) await giveTour(httpClient(http.local));
   say(`
 Drover runs.
   Front page   ${http.url}/
@@ -233,6 +231,16 @@ Drover runs.
   NATS         ${natsUrl}${embedded ? '' : ' (DROVER_NATS_URL)'}
   Data, logs   ${dir}, ${logs}
 Ctrl-C stops it; the data stays.`);
+}
+
+function sayWhoMayCall(host) {
+  const local = host === 'localhost' || host === '::1' || host.startsWith('127.');
+  const who = local
+    ? 'only programs on this machine may use the API (Host and Origin are checked)'
+    : `whoever reaches ${host} may use the API (Host and Origin are checked, but a program can write what it likes there)`;
+  say(`\nAuthentication is not built yet: ${who}.`);
+  if (['on', 'true'].includes((process.env.DROVER_AUTH ?? '').toLowerCase()))
+    say(`Warning: DROVER_AUTH=${process.env.DROVER_AUTH} has no effect yet. Nothing asks for a key.`);
 }
 
 async function giveTour(client) {

@@ -12,6 +12,9 @@ async function main(): Promise<void> {
   const gateway = await startGateway(config, logger);
   logger.info({ url: gateway.url, adminUrl: gateway.adminUrl }, 'the gateway answers');
   logger.warn('there is no authentication yet: whoever reaches the port may do everything');
+  // On is the setting's default too: only who asks for it must hear that it does nothing.
+  if (config.auth && process.env['DROVER_AUTH'])
+    logger.warn('DROVER_AUTH=on has no effect yet: nothing asks for a key; only Host and Origin are checked');
   const stop = (signal: string): void => {
     logger.info({ signal }, 'stopping');
     setTimeout(() => process.exit(1), SHUTDOWN_MILLIS).unref();
