@@ -302,6 +302,12 @@ describe('a create', () => {
     const again = await post(start, {}, key);
     expect(again.status).toBe(202);
     expect(map(again.json, 'links')['processInstance']).toBe(map(first.json, 'links')['processInstance']);
+    expect(error(await post(start.replace('start', 'stop'), {}, key))).toEqual({
+      status: 422,
+      code: 'IdempotencyKeyReused',
+      type: 'error',
+    });
+    expect((await get(map(json, 'links')['self']!)).json['state']).toBe('running');
   });
 });
 
@@ -635,11 +641,29 @@ describe('external handlers', () => {
       const { json } = await get(process);
       return json['transitioningMessage'] === `waiting for handler ${name}` && json;
     };
+    const why = async (): Promise<JsonObject> => (await get(map(thing, 'links')['why']!)).json;
     const waiting = await waitFor(look, { timeoutMillis: 10_000, everyMillis: 100, what: 'waiting for the handler' });
     expect(waiting).toMatchObject({ transitioning: 'yes', endTime: null });
+    expect(await why()).toMatchObject({
+      type: 'why',
+      resourceId: thing['id'],
+      state: 'activating',
+      sentence: `${type} ${String(thing['id'])} is activating: ${type}.activate waits for handler ${name} (attempt 1), which has no subscriber`,
+      processes: [
+        { id: (waiting as JsonObject)['id'], status: 'waitingHandler', phase: 'handle', waitingForHandler: name },
+      ],
+      lastFinished: { processName: `${type}.create`, exitReason: 'DONE', error: null },
+    });
     const canceled = await post(map(waiting as JsonObject, 'actions')['cancel']!);
     expect(canceled.status).toBe(202);
     expect(canceled.json).toMatchObject({ exitReason: 'CANCELED', actions: {} });
+    expect(await why()).toMatchObject({
+      sentence: `${type} ${String(thing['id'])} rests in inactive; nothing is going on`,
+      processes: [],
+      lastFinished: { processName: `${type}.activate`, exitReason: 'CANCELED' },
+      actions: expect.arrayContaining(['activate', 'remove']) as unknown,
+    });
+    expect(error(await get(`/${type}s/1x999/why`))).toEqual({ status: 404, code: 'NotFound', type: 'error' });
     expect((await get(map(thing, 'links')['self']!)).json['state']).toBe('inactive');
     expect(error(await post(`${process}?action=fly`))).toEqual({ status: 422, code: 'InvalidAction', type: 'error' });
     expect((await post(`${process}?action=cancel`)).status).toBeGreaterThanOrEqual(404);
@@ -678,14 +702,18 @@ describe('waiting', () => {
     expect(Object.keys(map(process, 'actions')).sort()).toEqual(['cancel', 'force', 'replay', 'retry', 'skip']);
     const self = map(parked.json, 'links')['self']!;
 
-    expect((await post(map(process, 'actions')['retry']!)).status).toBe(202);
-    await waitFor(async () => (await get(self)).json['transitioning'] === 'error', {
-      timeoutMillis: 10_000,
-      everyMillis: 50,
-      what: 'parked again',
-    });
-    expect((await post(map(process, 'actions')['skip']!)).status).toBe(202);
-    await rest(self, 'active');
+    expect((await get(`${self}/why`)).json['sentence']).toBe(
+      `${type} ${String(parked.json['id'])} is activating: ${type}.activate is parked after 1 attempt: no disk; retry, skip, cancel or force it`,
+    );
+
+    const retried = await post(map(process, 'actions')['retry']!, {}, wait);
+    expect(retried.status).toBe(202);
+    expect(retried.json).toMatchObject({ status: 'parked', exitReason: null });
+    expect(retried.json['executionCount']).toBeGreaterThan(process['executionCount'] as number);
+    const skipped = await post(map(process, 'actions')['skip']!, {}, wait);
+    expect(skipped.status).toBe(202);
+    expect(skipped.json).toMatchObject({ status: 'finished', exitReason: 'DONE' });
+    expect((await get(self)).json['state']).toBe('active');
 
     const other = await park();
     const force = map((await get(map(other.json, 'links')['processInstance']!)).json, 'actions')['force']!;

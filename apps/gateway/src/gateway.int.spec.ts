@@ -5,11 +5,15 @@ import {
   createResource,
   type DefinitionRow,
   listBuiltinHandlers,
+  listProcesses,
+  operateProcess,
+  type ProcessView,
   readRegistry,
   readResources,
   type RequestContract,
   type ResourceRow,
   startProcess,
+  updateResource,
 } from '@drover/contracts';
 import { DroverError, type JsonObject, sleep } from '@drover/kernel';
 import { connectNats, MessageBus } from '@drover/messaging';
@@ -76,6 +80,8 @@ async function call(
   path: string,
   init: RequestInit = {},
 ): Promise<{ status: number; headers: Headers; json: JsonObject }> {
+  // What a test serves, and what the test before it served no more, is on its way to the broker.
+  await bus.connection.flush();
   const response = await fetch(`${gateway.url}${path}`, init);
   const text = await response.text();
   return {
@@ -160,9 +166,10 @@ describe('with services that misbehave', () => {
       throw new DroverError('Internal', 'too late');
     });
     const started = performance.now();
-    const { status } = await post('/v1/widgets', {});
+    const { status, json } = await post('/v1/widgets', {});
     expect(performance.now() - started).toBeLessThan(2_000);
     expect(status).toBe(503);
+    expect(json['message']).toBe("Drover's services do not answer in time; try again");
     expect(ids.length).toBe(2);
     expect(new Set(ids).size).toBe(1);
   });
@@ -258,6 +265,72 @@ describe('waiting', () => {
   });
 });
 
+describe("waiting for an operator's act", () => {
+  const view = (rest: object): ProcessView =>
+    ({
+      id: 9,
+      resourceId: 5,
+      resourceType: 'widget',
+      stateField: 'state',
+      name: 'widget.activate',
+      definitionVersion: 1,
+      executionCount: 2,
+      progress: { executions: [{ n: 1, process: 'widget.activate', start: 0, stop: 0, exitReason: 'TIMEOUT' }] },
+      data: {},
+      priority: 0,
+      accountId: null,
+      startTime: 1_000,
+      errorCode: null,
+      errorMessage: null,
+      waitingHandler: null,
+      ...rest,
+    }) as unknown as ProcessView;
+
+  /** The process works for this long after it was retried. */
+  function worksFor(millis: number, then: ProcessView): { looks: number } {
+    const seen = { looks: 0 };
+    const begun = performance.now();
+    answer(operateProcess, async (): Promise<CommandReply> => ({ resource: widget(5), processId: 9 }));
+    answer(listProcesses, async () => {
+      seen.looks++;
+      const working = performance.now() - begun < millis;
+      return { processes: [working ? view({ live: true, status: 'dispatched' }) : then], more: false };
+    });
+    return seen;
+  }
+
+  const retry = (wait: string) => post('/v1/processinstances/1pi9?action=retry', {}, { prefer: `wait=${wait}` });
+
+  it.each<[string, ProcessView, object]>([
+    ['ended', view({ live: false, exitReason: 'DONE', endTime: 2_000 }), { exitReason: 'DONE', endTimeTS: 2_000 }],
+    ['is parked again', view({ live: true, status: 'parked' }), { status: 'parked', exitReason: null }],
+  ])('answers when the process %s', async (_how, then, shown) => {
+    knowWidgets();
+    const seen = worksFor(700, then);
+    const started = performance.now();
+    const { status, json } = await retry('20');
+    const took = performance.now() - started;
+    expect(status).toBe(202);
+    expect(json).toMatchObject(shown);
+    expect(took).toBeGreaterThan(600);
+    expect(took).toBeLessThan(5_000);
+    expect(seen.looks).toBeLessThan(10);
+  });
+
+  it('answers when the time is up, without the end of an earlier execution', async () => {
+    knowWidgets();
+    worksFor(60_000, view({ live: true, status: 'parked' }));
+    const started = performance.now();
+    const { status, json } = await retry('1');
+    expect(performance.now() - started).toBeGreaterThan(950);
+    expect({ status, process: json['status'], exitReason: json['exitReason'] }).toEqual({
+      status: 202,
+      process: 'dispatched',
+      exitReason: null,
+    });
+  });
+});
+
 describe('repeats', () => {
   it('one key, method, path and body are one command; another body has another hash', async () => {
     knowWidgets();
@@ -328,7 +401,18 @@ describe('bad input', () => {
     ['GET', '/v1/%', 400, 'InvalidBodyContent'],
     ['PATCH', '/v1/widgets/1w5', 405, 'MethodNotAllowed'],
     ['DELETE', '/v1/widgets', 405, 'MethodNotAllowed'],
+    ['POST', '/v1/processdefinitions', 405, 'MethodNotAllowed'],
+    ['PUT', '/v1/processDefinition/1pd!widget.create', 405, 'MethodNotAllowed'],
+    ['DELETE', '/v1/resourcedefinitions', 405, 'MethodNotAllowed'],
+    ['POST', '/v1/processinstances', 405, 'MethodNotAllowed'],
+    ['DELETE', '/v1/processinstances/1pi9', 405, 'MethodNotAllowed'],
+    ['POST', '/v1/processexecutions', 405, 'MethodNotAllowed'],
+    ['POST', '/v1/definitions/widget', 405, 'MethodNotAllowed'],
+    ['POST', '/v1/nothings', 404, 'TypeUnknown'],
     ['POST', '/v1/widgets/1w5', 422, 'InvalidAction'],
+    ['POST', '/v1/widgets/1w5?action=', 422, 'InvalidAction'],
+    ['POST', '/v1/widgets/1w5?action=activate&why=x', 422, 'InvalidFilter'],
+    ['GET', '/v1/widgets/1w5/why?state=x', 422, 'InvalidFilter'],
     ['POST', '/v1/widgets/1w5?action=fly', 422, 'InvalidAction'],
     ['POST', '/v1/widgets/1w5?action=activate&action=remove', 422, 'InvalidAction'],
     ['GET', '/v1/widgets?colour=red', 422, 'InvalidFilter'],
@@ -353,6 +437,44 @@ describe('bad input', () => {
       code,
       type: 'error',
     });
+  });
+
+  it.each(['', '?action=', '?action=activate&action=remove'])(
+    'an action that is not named once ("%s") hears which there are',
+    async (query) => {
+      knowWidgets();
+      const { json } = await post(`/v1/widgets/1w5${query}`, {});
+      expect(json['message']).toBe(
+        'Name one action, ?action=<verb>: the type widget has create, activate, deactivate, remove, purge, update',
+      );
+    },
+  );
+
+  it('a wrong method on what is introspection hears the right ones', async () => {
+    knowWidgets();
+    const { headers } = await call('/v1/processinstances/1pi9', { method: 'DELETE' });
+    expect(headers.get('allow')).toBe('GET, HEAD, POST');
+  });
+
+  it('an id that nobody knows is named by every method', async () => {
+    knowWidgets();
+    const unknown = async () => {
+      throw new DroverError('NotFound', 'There is no such resource');
+    };
+    answer(startProcess, unknown);
+    answer(updateResource, unknown);
+    answer(operateProcess, unknown);
+    const message = 'There is no widget with the id "1W77"';
+    for (const [method, path] of [
+      ['POST', '/v1/widgets/1W77?action=activate'],
+      ['DELETE', '/v1/widgets/1W77'],
+      ['PUT', '/v1/widgets/1W77'],
+    ] as const) {
+      const { status, json } = await call(path, { method });
+      expect({ status, message: json['message'] }).toEqual({ status: 404, message });
+    }
+    const { json } = await post('/v1/processinstances/1pi77?action=retry', {});
+    expect(json['message']).toBe('There is no processInstance with the id "1pi77"');
   });
 
   it('what is not HTTP gets an error of the same shape', async () => {

@@ -27,7 +27,7 @@ export class Backend {
       } catch (error) {
         if (!isRetryable(error)) throw error;
         const pause = callBackoffMillis(failures, Math.random(), 250);
-        if (end - monotonicMillis() - pause < LEAST_MILLIS) throw unanswered(contract.queue, error);
+        if (end - monotonicMillis() - pause < LEAST_MILLIS) throw unanswered(error);
         await sleep(pause);
       }
     }
@@ -38,7 +38,7 @@ export class Backend {
     try {
       return await this.bus.request(contract, request, Math.max(1, deadline() - monotonicMillis()));
     } catch (error) {
-      throw isRetryable(error) ? unanswered(contract.queue, error) : error;
+      throw isRetryable(error) ? unanswered(error) : error;
     }
   }
 }
@@ -47,9 +47,9 @@ function isRetryable(error: unknown): error is DroverError {
   return error instanceof DroverError && ['Unavailable', 'Overloaded', 'StaleRegistry'].includes(error.code);
 }
 
-/** The same error in words for people outside: subjects are nobody's business there. */
-export function unanswered(service: string, error?: unknown): DroverError {
+/** The same error in words for people outside: subjects, and which of the services or the database it was, are nobody's business there. */
+export function unanswered(error?: unknown): DroverError {
   return error instanceof DroverError && error.code === 'Overloaded'
     ? error
-    : new DroverError('Unavailable', `The ${service} does not answer; try again`, { cause: error });
+    : new DroverError('Unavailable', "Drover's services do not answer in time; try again", { cause: error });
 }

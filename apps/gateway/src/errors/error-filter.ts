@@ -29,16 +29,19 @@ export class ErrorFilter implements ExceptionFilter {
   }
 }
 
-/** Nest throws this, and nothing else of ours does, when no route matches. */
+/**
+ * Nest throws this, and nothing else of ours does, when no route matches. Where the introspection's routes lack a method, those of the
+ * resources match and know no such type.
+ */
 function isUnrouted(thrown: unknown): boolean {
-  return thrown instanceof NotFoundException;
+  return thrown instanceof NotFoundException || (thrown instanceof DroverError && thrown.code === 'TypeUnknown');
 }
 
-function otherMethods(request: FastifyRequest): string[] | null {
+function otherMethods(request: FastifyRequest): readonly string[] | null {
   const methods = allowedMethods(request.url.split('?')[0]!);
   return methods === null || methods.includes(request.method) ? null : methods;
 }
 
-function wrongMethod(request: FastifyRequest, methods: string[]): DroverError {
+function wrongMethod(request: FastifyRequest, methods: readonly string[]): DroverError {
   return new DroverError('MethodNotAllowed', `${request.method} is not possible here; use ${methods.join(', ')}`);
 }

@@ -51,6 +51,14 @@ describe('Idempotency-Key', () => {
     expect(second.commandHash).not.toBe(first.commandHash);
   });
 
+  it('another action has another hash under the same id', () => {
+    const first = request(key, { url: '/v1/instances/1i5?action=start' });
+    const second = request(key, { url: '/v1/instances/1i5?action=stop' });
+    expect(second.commandId).toBe(first.commandId);
+    expect(second.commandHash).not.toBe(first.commandHash);
+    expect(request(key, { url: '/v1/Instances/1i5/?action=START' })).toEqual(first);
+  });
+
   it('another path or method is another command', () => {
     const ids = [request(key), request(key, { url: '/v1/hosts' }), request(key, { method: 'PUT' })].map(
       ({ commandId }) => commandId,

@@ -32,7 +32,7 @@ export class CommandHeaders {
 export interface CommandOptions {
   /** repeated by a client with the same `Idempotency-Key`, else of this request only */
   commandId: string;
-  /** hash of method, path and body, or null without a key */
+  /** hash of method, path, query and body, or null without a key */
   commandHash: string | null;
   waitMillis: number;
   expectRevision: number | null;
@@ -60,17 +60,18 @@ export function commandOptions(request: Pick<FastifyRequest, 'headers' | 'method
 }
 
 /**
- * A repeated key finds its command; a key is a client's name for one call, so method and path are part of it, and another body under
- * it is a mistake that the hash tells. Accounts get key spaces of their own once there are accounts.
+ * A repeated key finds its command; a key is a client's name for one call, so method and path are part of it, and another action or
+ * body under it is a mistake that the hash tells. Accounts get key spaces of their own once there are accounts.
  */
 function identity(
   request: Pick<FastifyRequest, 'method' | 'url' | 'body'>,
   key: string | undefined,
 ): Pick<CommandOptions, 'commandId' | 'commandHash'> {
   if (key === undefined) return { commandId: uuidv7(), commandHash: null };
-  const call = `${request.method} ${request.url.toLowerCase()}`;
+  const [path, query = ''] = request.url.toLowerCase().split('?', 2);
+  const call = `${request.method} ${path!.replace(/\/+$/, '')}`;
   const hash = createHash('sha256')
-    .update(`${call}\n${canonicalJson(request.body ?? {})}`)
+    .update(`${call}?${query}\n${canonicalJson(request.body ?? {})}`)
     .digest('hex');
   return { commandId: uuidOf(`-/${call}/${key}`), commandHash: hash };
 }

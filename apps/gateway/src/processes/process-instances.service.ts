@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { type Filter, listProcesses, operateProcess, type OperatorAction, type ProcessView } from '@drover/contracts';
-import { DroverError, type JsonObject, parseId } from '@drover/kernel';
+import { DroverError, type JsonObject, monotonicMillis, parseId } from '@drover/kernel';
 import { executionsOf } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
+import { renewDeadline } from '../backend/deadline.js';
 import { collection, markerOf, numberOfMarker } from '../http/collection.js';
 import type { CommandOptions } from '../http/command-headers.js';
 import { echoFilters, type FilterKind, parseFilters } from '../http/filters.js';
 import type { ListQuery } from '../http/list-query.js';
 import { Registry } from '../registry/registry.js';
+import { Completions } from '../waiting/completions.js';
 import { executionJson, executionNumbers, noProcess, processJson, processNumber } from './process-json.js';
 
 const FIELDS = new Map<string, FilterKind>([
@@ -18,12 +20,17 @@ const FIELDS = new Map<string, FilterKind>([
   ['exitReason', 'text'],
 ]);
 
+/** Who waits for an operator's act looks first after this, then ever more seldom. */
+const FIRST_LOOK_MILLIS = 100;
+const LONGEST_LOOK_MILLIS = 500;
+
 /** Process instances, live and finished, newest first. */
 @Injectable()
 export class ProcessInstances {
   constructor(
     private readonly registry: Registry,
     private readonly backend: Backend,
+    private readonly completions: Completions,
   ) {}
 
   /** @param resourceId only those of this resource */
@@ -50,7 +57,7 @@ export class ProcessInstances {
     return processJson(await this.view(id), await this.registry.snapshot(), base);
   }
 
-  /** An operator's act; shows the process as it is afterwards. */
+  /** An operator's act; shows the process as it is afterwards or, when the client prefers to wait, once it ended or is parked. */
   async operate(
     id: string,
     action: OperatorAction,
@@ -60,16 +67,34 @@ export class ProcessInstances {
   ): Promise<JsonObject> {
     const { commandId, commandHash } = options;
     const processId = processNumber(id);
-    await this.backend.callOnce(operateProcess, {
-      commandId,
-      commandHash,
-      notify: null,
-      processId,
-      action,
-      state,
-      operator: null,
-    });
-    return this.one(id, base);
+    const request = { commandId, commandHash, notify: null, processId, action, state, operator: null };
+    try {
+      await this.backend.callOnce(operateProcess, request);
+    } catch (error) {
+      throw error instanceof DroverError && error.code === 'NotFound' ? noProcess(id) : error;
+    }
+    const view = options.waitMillis > 0 ? await this.settled(id, options.waitMillis) : await this.view(id);
+    return processJson(view, await this.registry.snapshot(), base);
+  }
+
+  /**
+   * The process once it ended or is parked, or as it is when the time is up. It tells its end to whoever started it, so an operator's
+   * request looks for itself. The act is durable: a process that is parked now was parked after it.
+   */
+  private async settled(id: string, waitMillis: number): Promise<ProcessView> {
+    const end = monotonicMillis() + waitMillis;
+    const waiting = this.completions.listen();
+    try {
+      for (let pause = FIRST_LOOK_MILLIS; ; pause = Math.min(pause * 1.5, LONGEST_LOOK_MILLIS)) {
+        renewDeadline();
+        const view = await this.view(id);
+        const left = end - monotonicMillis();
+        if (!view.live || view.status === 'parked' || left <= 0 || this.completions.isClosing) return view;
+        await waiting.ended(Math.min(pause, left));
+      }
+    } finally {
+      waiting.close();
+    }
   }
 
   /** Attempts of one process, or of the newest ones. */

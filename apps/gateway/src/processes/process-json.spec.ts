@@ -70,6 +70,11 @@ describe('a process instance', () => {
     );
   });
 
+  it('live shows no end of an earlier attempt', () => {
+    const executions = [{ n: 1, process: 'instance.activate', start: 1_000, stop: 2_000, exitReason: 'TIMEOUT' }];
+    expect(json(live('parked', { progress: { step: 'handle.demo', executions } }))).toMatchObject({ exitReason: null });
+  });
+
   it('finished has an end, a result and no actions', () => {
     const finished = json({ ...common, live: false, exitReason: 'DONE', endTime: 2_000 } as ProcessView);
     expect(finished).toMatchObject({

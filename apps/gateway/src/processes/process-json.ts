@@ -7,7 +7,7 @@ import {
   PROCESS_EXECUTION_PREFIX,
   PROCESS_INSTANCE_PREFIX,
 } from '@drover/kernel';
-import { dates, EXIT_REASONS, type ExecutionView, executionsOf, operatorActions } from '@drover/process-model';
+import { dates, EXIT_REASONS, type ExecutionView, operatorActions } from '@drover/process-model';
 import type { RegistrySnapshot } from '@drover/registry';
 import { collectionUrl, processUrl } from '../resources/resource-json.js';
 
@@ -34,7 +34,7 @@ export function processJson(view: ProcessView, snapshot: RegistrySnapshot, base:
     ...dates('startTime', view.startTime),
     ...dates('endTime', view.live ? null : view.endTime),
     phase: phaseOf(view),
-    exitReason: exitReasonOf(view),
+    exitReason: view.live ? null : view.exitReason,
     result: view.live ? null : (EXIT_REASONS[view.exitReason as keyof typeof EXIT_REASONS]?.result ?? null),
     ...transitioningOf(view),
     executionCount: view.executionCount,
@@ -55,13 +55,6 @@ function transitioningOf(view: ProcessView): JsonObject {
   const { status, waitingHandler, errorMessage } = view;
   const message = status === 'waitingHandler' ? `waiting for handler ${waitingHandler ?? ''}` : errorMessage;
   return { status, transitioning: status === 'parked' ? 'error' : 'yes', transitioningMessage: message };
-}
-
-/** Of a live process: of its last finished attempt, so that a retry shows why. */
-function exitReasonOf(view: ProcessView): string | null {
-  return view.live
-    ? (executionsOf(view).findLast((execution) => execution.exitReason !== null)?.exitReason ?? null)
-    : view.exitReason;
 }
 
 const PHASE_NAMES: Record<string, string> = { pre: 'PRE_LISTENERS', handle: 'HANDLERS', post: 'POST_LISTENERS' };

@@ -100,12 +100,12 @@ export class Registry implements OnApplicationBootstrap, OnApplicationShutdown {
 async function withinDeadline<T>(promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(unanswered('resource-store')), Math.max(0, deadline() - monotonicMillis()));
+    timer = setTimeout(() => reject(unanswered()), Math.max(0, deadline() - monotonicMillis()));
   });
   try {
     return await Promise.race([promise, late]);
   } catch (error) {
-    throw error instanceof DroverError && error.code === 'Unavailable' ? unanswered('resource-store', error) : error;
+    throw error instanceof DroverError && error.code === 'Unavailable' ? unanswered(error) : error;
   } finally {
     clearTimeout(timer);
   }

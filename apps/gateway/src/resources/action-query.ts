@@ -1,25 +1,18 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
-import { IsNotEmpty, IsString, MaxLength } from 'class-validator';
-import { valid } from '../http/validation.js';
+import { DroverError } from '@drover/kernel';
 
-/** `?action=<verb>` */
-export class ActionQuery {
-  @MaxLength(200, { message: 'The action is too long' })
-  @IsString({ message: 'Name one action: ?action=<verb>' })
-  @IsNotEmpty({ message: 'Name an action: ?action=<verb>' })
-  action: string;
+/** `?action=<verb>` as it was written: missing, once or several times. Only the type knows which actions there are. */
+export interface ActionQuery {
+  action: string | string[] | undefined;
 }
 
-/** @throws DroverError InvalidAction */
 @Injectable()
-export class ActionQueryPipe implements PipeTransform<unknown, Promise<ActionQuery>> {
-  private readonly pipe = valid(ActionQuery, {
-    isNotEmpty: 'InvalidAction',
-    isString: 'InvalidAction',
-    maxLength: 'InvalidAction',
-  });
-
-  transform(query: unknown): Promise<ActionQuery> {
-    return this.pipe.transform({ ...(query as object) }, { type: 'query' }) as Promise<ActionQuery>;
+export class ActionQueryPipe implements PipeTransform<Record<string, string | string[]>, ActionQuery> {
+  /** @throws DroverError InvalidFilter for any other parameter */
+  transform(query: Record<string, string | string[]>): ActionQuery {
+    const unknown = Object.keys(query).find((key) => key !== 'action');
+    if (unknown !== undefined)
+      throw new DroverError('InvalidFilter', `Unknown parameter "${unknown.slice(0, 100)}"`, { fieldName: unknown });
+    return { action: query['action'] };
   }
 }

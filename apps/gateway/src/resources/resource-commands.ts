@@ -9,7 +9,7 @@ import { bodyFor, type RequestBody } from '../http/form.js';
 import { Registry } from '../registry/registry.js';
 import { Completions } from '../waiting/completions.js';
 import { resourceJson } from './resource-json.js';
-import { type ResourceRef, ResourcePaths } from './resource-path.js';
+import { missing, type ResourceRef, ResourcePaths } from './resource-path.js';
 
 /** What a command needs besides its own fields. */
 interface Envelope {
@@ -54,9 +54,11 @@ export class ResourceCommands {
     return this.run(type, options, base, (envelope) => {
       const request = { ...envelope, type: type.name, resourceId: number, body: changed, expectRevision };
       // A repeat of what was applied would meet its own revision.
-      return expectRevision === null
-        ? this.backend.call(updateResource, request)
-        : this.backend.callOnce(updateResource, request);
+      const sent =
+        expectRevision === null
+          ? this.backend.call(updateResource, request)
+          : this.backend.callOnce(updateResource, request);
+      return naming({ type, id }, sent);
     });
   }
 
@@ -70,7 +72,10 @@ export class ResourceCommands {
   ): Promise<JsonObject> {
     const ref = await this.paths.refOf(plural, id);
     if (!Object.hasOwn(ref.type.processes, 'remove'))
-      throw new DroverError('MethodNotAllowed', `A ${ref.type.name} cannot be removed: the type has no process remove`);
+      throw new DroverError(
+        'MethodNotAllowed',
+        `Resources of the type ${ref.type.name} cannot be removed: it has no process remove`,
+      );
     return this.start(ref, 'remove', body, options, base);
   }
 
@@ -78,15 +83,17 @@ export class ResourceCommands {
   async act(
     plural: string,
     id: string,
-    action: string,
+    action: string | string[] | undefined,
     data: JsonObject,
     options: CommandOptions,
     base: string,
   ): Promise<JsonObject> {
     const ref = await this.paths.refOf(plural, id);
+    if (typeof action !== 'string' || action === '')
+      throw noSuchAction(ref.type, 'Name one action, ?action=<verb>: the type');
     const verb = action.toLowerCase();
     const type = await this.registry.find(({ types }) => typeWith(types.byName(ref.type.name), verb));
-    if (type === undefined) throw noSuchAction(ref.type, action);
+    if (type === undefined) throw noSuchAction(ref.type, `There is no action "${action.slice(0, 100)}": the type`);
     return this.start({ ...ref, type }, verb, data, options, base);
   }
 
@@ -99,7 +106,7 @@ export class ResourceCommands {
   ): Promise<JsonObject> {
     const process = ref.type.processes[verb]!.name;
     return this.run(ref.type, options, base, (envelope) =>
-      this.backend.call(startProcess, { ...envelope, process, resourceId: ref.number, data }),
+      naming(ref, this.backend.call(startProcess, { ...envelope, process, resourceId: ref.number, data })),
     );
   }
 
@@ -144,9 +151,17 @@ function typeWith(type: TypeDefinition | undefined, verb: string): TypeDefinitio
   return type !== undefined && Object.hasOwn(type.processes, verb) ? type : undefined;
 }
 
-function noSuchAction(type: TypeDefinition, action: string): DroverError {
+/** @param intro ends before the type's name */
+function noSuchAction(type: TypeDefinition, intro: string): DroverError {
   const verbs = Object.keys(type.processes).join(', ');
-  return new DroverError('InvalidAction', `A ${type.name} has no action "${action.slice(0, 100)}"; it has ${verbs}`, {
-    fieldName: 'action',
-  });
+  return new DroverError('InvalidAction', `${intro} ${type.name} has ${verbs}`, { fieldName: 'action' });
+}
+
+/** The engine knows numbers only: what it does not find is named as the client wrote it. */
+async function naming<T>(ref: Pick<ResourceRef, 'type' | 'id'>, sent: Promise<T>): Promise<T> {
+  try {
+    return await sent;
+  } catch (error) {
+    throw error instanceof DroverError && error.code === 'NotFound' ? missing(ref) : error;
+  }
 }

@@ -74,6 +74,7 @@ describe('the JSON of a resource', () => {
       host: `${self}/host`,
       processInstances: `${self}/processinstances`,
       transitions: `${self}/transitions`,
+      why: `${self}/why`,
       processInstance: `${base}/processinstances/1pi9`,
     });
   });

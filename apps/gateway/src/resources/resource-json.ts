@@ -58,5 +58,6 @@ function linksOf(row: ResourceRow, { snapshot, type }: ResourceView, self: strin
   for (const { link } of childrenOf(snapshot.types, type)) links[link] ??= `${self}/${link.toLowerCase()}`;
   links['processInstances'] = `${self}/processinstances`;
   links['transitions'] = `${self}/transitions`;
+  links['why'] = `${self}/why`;
   return links;
 }

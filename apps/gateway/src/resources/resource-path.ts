@@ -38,6 +38,7 @@ export class ResourcePaths {
   }
 }
 
-function missing(ref: { type: TypeDefinition; id: string }): DroverError {
+/** What is answered for an id that no resource of this type has. */
+export function missing(ref: { type: TypeDefinition; id: string }): DroverError {
   return new DroverError('NotFound', `There is no ${ref.type.name} with the id "${ref.id.slice(0, 100)}"`);
 }

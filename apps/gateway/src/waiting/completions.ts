@@ -43,6 +43,11 @@ export class Completions implements OnApplicationBootstrap, BeforeApplicationShu
     for (const end of this.waiting.values()) end();
   }
 
+  /** Has a shutdown begun? Then nobody should wait any more. */
+  get isClosing(): boolean {
+    return this.closing;
+  }
+
   /** Listens before the command is sent, so that a process that ends at once is not missed. */
   listen(): Completion {
     if (this.waiting.size >= MAX_WAITING) throw new DroverError('Overloaded', `${MAX_WAITING} requests wait already`);
