@@ -11,6 +11,9 @@ import { Completions } from '../waiting/completions.js';
 import { resourceJson } from './resource-json.js';
 import { missing, type ResourceRef, ResourcePaths } from './resource-path.js';
 
+/** The type whose active resources are part of the registry. */
+const HANDLER_TYPE = 'externalHandler';
+
 /** What a command needs besides its own fields. */
 interface Envelope {
   commandId: string;
@@ -128,6 +131,8 @@ export class ResourceCommands {
       if (completion === null || reply.processId === null) return resourceJson(reply.resource, view, reply.processId);
       if (options.commandHash === null || (await this.isLive(reply))) await completion.ended(options.waitMillis);
       renewDeadline();
+      // Who waited for a handler finds it in the definitions that this gateway shows.
+      if (type.name === HANDLER_TYPE) await this.registry.refresh();
       const { resources } = await this.backend.call(readResources, { ids: [reply.resource.id] });
       return resourceJson(resources[0] ?? reply.resource, view, reply.processId);
     } finally {
