@@ -64,26 +64,30 @@ export class Commands {
 
   async create(request: RequestOf<typeof createResource>): Promise<CommandReply> {
     checkEnvelope(request);
-    const type = await this.typeNamed(request.type);
     const body = bodyOf(request.body);
+    const start = startRequest(request, body);
+    // All of it again when the definition turns out to be old: its new version may have other fields and defaults.
+    return this.commit(async () => {
+      const type = await this.typeNamed(request.type);
+      const insert = await this.insertOf(type, body, request.accountId);
+      const around = await this.registry.around(type);
+      return { ...planCreate(type.processes['create'], insert, around, start), around, before: null };
+    });
+  }
+
+  private async insertOf(type: TypeDefinition, body: JsonObject, accountId: number | null): Promise<ResourceInsert> {
     const checked = validateCreate(type, body);
     await this.checkReferences(type, checked.data);
-    const insert: ResourceInsert = {
+    return {
       type: type.name,
       kind: checked.kind ?? type.name,
       uuid: checked.uuid ?? uuidv7(),
       name: checked.name ?? null,
       description: checked.description ?? null,
       data: checked.data,
-      accountId: request.accountId ?? null,
+      accountId: accountId ?? null,
       regions: Object.fromEntries(Object.entries(type.stateFields).map(([name, { initial }]) => [name, initial])),
     };
-    const start = startRequest(request, body);
-    return this.commit(async () => {
-      const present = await this.typeNamed(request.type);
-      const around = await this.registry.around(present);
-      return { ...planCreate(present.processes['create'], insert, around, start), around, before: null };
-    });
   }
 
   async start(request: RequestOf<typeof startProcess>): Promise<CommandReply> {

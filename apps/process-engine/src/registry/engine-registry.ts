@@ -38,8 +38,23 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
     this.mirror.stop();
   }
 
-  /** The surroundings of a decision on the present version of a type. */
+  /**
+   * The surroundings of a start, on the present version of a type. When another version came since `type` was looked up, they name no
+   * revision: the store answers staleRegistry, and all is decided again.
+   */
   async around(type: TypeDefinition): Promise<Surroundings> {
+    const around = await this.surroundings(type);
+    const present = this.mirror.snapshot.types.byName(type.name)?.version === type.version;
+    return present ? around : { ...around, registryRevision: 0 };
+  }
+
+  /** The surroundings of a decision on a live process: the version it began on. */
+  async aroundProcess(process: ProcessRow): Promise<Surroundings> {
+    await this.mirror.loaded();
+    return this.surroundings(await this.mirror.typeAt(process.resourceType, process.definitionVersion));
+  }
+
+  private async surroundings(type: TypeDefinition): Promise<Surroundings> {
     const slot = await this.slots.home();
     return {
       type,
@@ -48,12 +63,6 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
       slot,
       now: this.clock.now(),
     };
-  }
-
-  /** The surroundings of a decision on a live process: the version it began on. */
-  async aroundProcess(process: ProcessRow): Promise<Surroundings> {
-    await this.mirror.loaded();
-    return this.around(await this.mirror.typeAt(process.resourceType, process.definitionVersion));
   }
 
   private bind(snapshot: RegistrySnapshot, log: Log): HandlerTable {
