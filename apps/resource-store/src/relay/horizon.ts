@@ -32,9 +32,4 @@ export class Horizon {
     else if (this.pending === null && last > this.safe) this.pending = { last, next };
     return this.safe;
   }
-
-  /** A pass later more may be final, although nothing new was drawn. */
-  get waiting(): boolean {
-    return this.pending !== null;
-  }
 }
