@@ -23,12 +23,6 @@ describe('commands to the engine', () => {
   afterEach(() => cluster.client.checkInvariants());
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-  async function rested(type: string): Promise<number> {
-    const { resource, processId } = await cluster.client.create(type);
-    await cluster.client.ended(processId!);
-    return resource.id;
-  }
-
   it('a create repeated with its command id answers as the first time and makes nothing new', async () => {
     const { client } = cluster;
     await client.define(thing('repeated'));
@@ -48,7 +42,7 @@ describe('commands to the engine', () => {
     const { client } = cluster;
     await client.define(thing('rerun'));
     const handler = await cluster.handler('rerun-driver', { processes: 'rerun.activate' });
-    const id = await rested('rerun');
+    const id = await cluster.client.rested('rerun');
     const commandId = randomUUID();
     const answers = await Promise.all([1, 2, 3].map(() => client.start('rerun.activate', id, {}, commandId)));
     expect(new Set(answers.map(({ processId }) => processId)).size).toBe(1);
@@ -71,7 +65,7 @@ describe('commands to the engine', () => {
   it('a process from the wrong state is refused, naming the state and what is legal', async () => {
     const { client } = cluster;
     await client.define(thing('settled'));
-    const id = await rested('settled');
+    const id = await cluster.client.rested('settled');
     const before = await client.read(id);
     await expect(client.start('settled.deactivate', id)).rejects.toMatchObject({
       code: 'ActionNotAvailable',
@@ -85,7 +79,7 @@ describe('commands to the engine', () => {
     const { client } = cluster;
     await client.define(thing('running'));
     await cluster.handler('running-driver', { processes: 'running.activate', answer: never });
-    const id = await rested('running');
+    const id = await cluster.client.rested('running');
     const { processId } = await client.start('running.activate', id);
     await expect(client.start('running.activate', id)).rejects.toMatchObject({ code: 'ActionNotAvailable' });
     await client.operate(processId!, 'force', 'active');
@@ -96,7 +90,7 @@ describe('commands to the engine', () => {
     const { client } = cluster;
     await client.define(thing('contested'));
     const handler = await cluster.handler('contested-driver', { processes: 'contested.activate' });
-    const id = await rested('contested');
+    const id = await cluster.client.rested('contested');
     const answers = await Promise.allSettled(Array.from({ length: 20 }, () => client.start('contested.activate', id)));
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     for (const answer of answers)
@@ -108,7 +102,7 @@ describe('commands to the engine', () => {
   it('an update writes what changed and runs update; an unchanged one starts nothing; an old revision is refused', async () => {
     const { client } = cluster;
     await client.define(thing('edited'));
-    const id = await rested('edited');
+    const id = await cluster.client.rested('edited');
     const changed = await client.update('edited', id, { size: 3 });
     expect(changed.resource).toMatchObject({ state: 'updating-inactive', data: { size: 3 } });
     expect(await client.ended(changed.processId!)).toBe('DONE');
@@ -128,7 +122,7 @@ describe('commands to the engine', () => {
   it('what does not exist is NotFound, TypeUnknown or ProcessUnknown', async () => {
     const { client } = cluster;
     await client.define(thing('known'));
-    const id = await rested('known');
+    const id = await cluster.client.rested('known');
     await expect(client.create('unheard')).rejects.toMatchObject({ code: 'TypeUnknown' });
     await expect(client.start('known.fly', id)).rejects.toMatchObject({ code: 'ProcessUnknown' });
     await expect(client.start('known.activate', 987_654_321)).rejects.toMatchObject({ code: 'NotFound' });

@@ -23,12 +23,6 @@ describe('from one process to the next', () => {
       stop: { start: [running, starting], transitioning: stopping, done: stopped }
       halt: { start: [running, starting], transitioning: stopping, done: stopped, preempt: immediate }`;
 
-  async function rested(type: string): Promise<number> {
-    const { resource, processId } = await cluster.client.create(type);
-    await cluster.client.ended(processId!);
-    return resource.id;
-  }
-
   it('a result that asks for it goes on in the delegate, as the same process, without resting', async () => {
     const { client } = cluster;
     await client.define(machine('delegated'));
@@ -51,9 +45,9 @@ describe('from one process to the next', () => {
   it('without being asked for, the delegate is not taken; always takes it', async () => {
     const { client } = cluster;
     await client.define(machine('asking'));
-    expect(await client.read(await rested('asking'))).toMatchObject({ state: 'stopped' });
+    expect(await client.read(await cluster.client.rested('asking'))).toMatchObject({ state: 'stopped' });
     await client.define(machine('eager').replace('delegate: start', 'delegate: { to: start, always: true }'));
-    expect(await client.read(await rested('eager'))).toMatchObject({ state: 'running' });
+    expect(await client.read(await cluster.client.rested('eager'))).toMatchObject({ state: 'running' });
   });
 
   it('chainProcess ends one process and starts the next in the same commit', async () => {
@@ -63,7 +57,7 @@ describe('from one process to the next', () => {
       processes: 'chained.start',
       answer: () => ({ chainProcess: 'chained.stop', data: { size: 4 } }),
     });
-    const id = await rested('chained');
+    const id = await cluster.client.rested('chained');
     const { processId } = await client.start('chained.start', id);
     await client.until(id, { state: 'stopped' });
     await expect
@@ -84,7 +78,7 @@ describe('from one process to the next', () => {
       processes: 'lost.start',
       answer: () => ({ chainProcess: 'lost.vanish', data: { size: 4 } }),
     });
-    const id = await rested('lost');
+    const id = await cluster.client.rested('lost');
     const { processId } = await client.start('lost.start', id);
     expect(await client.ended(processId!)).toBe('PARKED');
     expect(handler.events).toHaveLength(1);
@@ -101,7 +95,7 @@ describe('from one process to the next', () => {
       await client.define(machine('torn'));
       const starter = await cluster.handler('torn-starter', { processes: 'torn.start', answer: never });
       const stopper = await cluster.handler('torn-stopper', { processes: 'torn.stop' });
-      const id = await rested('torn');
+      const id = await cluster.client.rested('torn');
       const start = await client.start('torn.start', id);
       const [event] = await starter.sent(1);
 
@@ -124,7 +118,7 @@ describe('from one process to the next', () => {
       await client.define(machine('hung'));
       await cluster.handler('hung-starter', { processes: 'hung.start', timeoutMillis: 1_200, answer: never });
       const stopper = await cluster.handler('hung-stopper', { processes: 'hung.stop' });
-      const id = await rested('hung');
+      const id = await cluster.client.rested('hung');
       const started = Date.now();
       await client.start('hung.start', id);
       const { processId } = await client.start('hung.stop', id);
@@ -139,7 +133,7 @@ describe('from one process to the next', () => {
       await client.define(machine('wry'));
       const starter = await cluster.handler('wry-starter', { processes: 'wry.start', answer: never });
       const stopper = await cluster.handler('wry-stopper', { processes: 'wry.stop' });
-      const id = await rested('wry');
+      const id = await cluster.client.rested('wry');
       await client.start('wry.start', id);
       await starter.sent(1);
       const { processId } = await client.start('wry.stop', id);
@@ -153,7 +147,7 @@ describe('from one process to the next', () => {
       await client.define(machine('rash'));
       const starter = await cluster.handler('rash-starter', { processes: 'rash.start', answer: never });
       const halter = await cluster.handler('rash-halter', { processes: 'rash.halt' });
-      const id = await rested('rash');
+      const id = await cluster.client.rested('rash');
       await client.start('rash.start', id);
       await starter.sent(1);
       const { processId } = await client.start('rash.halt', id);
@@ -179,7 +173,7 @@ describe('from one process to the next', () => {
       answer: never,
     });
     const main = await cluster.handler('doubled-main', { processes: 'doubled.activate', answer: never });
-    const id = await rested('doubled');
+    const id = await cluster.client.rested('doubled');
     const up = await client.start('doubled.powerup', id);
     const activate = await client.start('doubled.activate', id);
     await expect(client.start('doubled.powerup', id)).rejects.toMatchObject({ code: 'ActionNotAvailable' });

@@ -28,12 +28,6 @@ describe('when a step fails', () => {
   afterEach(() => cluster.client.checkInvariants());
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-  async function rested(type: string): Promise<number> {
-    const { resource, processId } = await cluster.client.create(type);
-    await cluster.client.ended(processId!);
-    return resource.id;
-  }
-
   it('it is tried again with backoff, under the same key and another id', async () => {
     const { client } = cluster;
     await client.define(failing('flaky'));
@@ -45,7 +39,7 @@ describe('when a step fails', () => {
         () => ({ data: { size: 1 } }),
       ),
     });
-    const id = await rested('flaky');
+    const id = await cluster.client.rested('flaky');
     const { processId } = await client.start('flaky.run', id);
     await client.until(id, ({ message }) => message?.includes('no disk') ?? false);
     expect(await client.ended(processId!)).toBe('DONE');
@@ -70,7 +64,7 @@ describe('when a step fails', () => {
       processes: 'doomed.run',
       answer: () => error('no such image'),
     });
-    const id = await rested('doomed');
+    const id = await cluster.client.rested('doomed');
     const { processId } = await client.start('doomed.run', id);
     expect(await client.ended(processId!)).toBe('PARKED');
     expect(handler.events.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
@@ -93,7 +87,7 @@ describe('when a step fails', () => {
       processes: 'fatal.run',
       answer: () => error('never', { retryable: false, code: 'BadImage' }),
     });
-    const { processId } = await client.start('fatal.run', await rested('fatal'));
+    const { processId } = await client.start('fatal.run', await cluster.client.rested('fatal'));
     expect(await client.ended(processId!)).toBe('PARKED');
     expect(handler.events).toHaveLength(1);
     expect(await client.process(processId!)).toMatchObject({ errorCode: 'BadImage' });
@@ -108,7 +102,7 @@ describe('when a step fails', () => {
       timeoutMillis: 300,
       answer: never,
     });
-    const { processId } = await client.start('mine.run', await rested('mine'));
+    const { processId } = await client.start('mine.run', await cluster.client.rested('mine'));
     expect(await client.ended(processId!)).toBe('PARKED');
     expect(handler.events.map(({ attempt, timeoutMillis }) => [attempt, timeoutMillis])).toEqual([
       [1, 300],
@@ -120,7 +114,7 @@ describe('when a step fails', () => {
     const { client } = cluster;
     await client.define(failing('tardy', 'timeoutMillis: 400'));
     const handler = await cluster.handler('tardy-runner', { processes: 'tardy.run', answer: never });
-    const id = await rested('tardy');
+    const id = await cluster.client.rested('tardy');
     const { processId } = await client.start('tardy.run', id);
     await handler.sent(2);
     handler.deliveries[0]!.reply({ data: { size: 666 } });
@@ -141,7 +135,7 @@ describe('when a step fails', () => {
       answer: () => error('out of memory', { retryable: false }),
     });
     const cleaner = await cluster.handler('guarded-cleaner', { processes: 'guarded.fail' });
-    const id = await rested('guarded');
+    const id = await cluster.client.rested('guarded');
     const { processId } = await client.start('guarded.run', id);
     await client.until(id, { state: 'broken', transitioning: 'error', message: 'out of memory' });
     expect(cleaner.events).toHaveLength(1);
@@ -164,7 +158,7 @@ describe('when a step fails', () => {
       onError: 'watched.fail',
       answer: never,
     });
-    const id = await rested('watched');
+    const id = await cluster.client.rested('watched');
     await client.start('watched.run', id);
     await client.until(id, { state: 'broken', transitioning: 'error' });
   });
@@ -173,7 +167,7 @@ describe('when a step fails', () => {
     const { client } = cluster;
     await client.define(failing('mortal', 'totalMillis: 1000'));
     await cluster.handler('mortal-runner', { processes: 'mortal.run', answer: () => ({ delayMillis: 100 }) });
-    const { processId } = await client.start('mortal.run', await rested('mortal'));
+    const { processId } = await client.start('mortal.run', await cluster.client.rested('mortal'));
     expect(await client.ended(processId!)).toBe('PARKED');
     expect(await client.process(processId!)).toMatchObject({ status: 'parked', errorCode: 'TotalTimeout' });
   });
@@ -189,7 +183,7 @@ describe('when a step fails', () => {
         processes: `${type}.run`,
         answer: () => error('jammed', { retryable: false }),
       });
-      const id = await rested(type);
+      const id = await cluster.client.rested(type);
       const { processId } = await client.start(`${type}.run`, id);
       expect(await client.ended(processId!)).toBe('PARKED');
       return { id, processId: processId!, handler, type };
@@ -265,7 +259,7 @@ describe('when a step fails', () => {
       const { client } = cluster;
       await client.define(failing('busy'));
       const handler = await cluster.handler('busy-runner', { processes: 'busy.run', answer: never });
-      const id = await rested('busy');
+      const id = await cluster.client.rested('busy');
       const { processId } = await client.start('busy.run', id);
       const [event] = await handler.sent(1);
       await expect(client.operate(processId!, 'retry')).rejects.toMatchObject({ code: 'ActionNotAvailable' });

@@ -14,17 +14,11 @@ describe('handlers that come and go', () => {
   afterEach(() => cluster.client.checkInvariants());
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-  async function rested(type: string): Promise<number> {
-    const { resource, processId } = await cluster.client.create(type);
-    await cluster.client.ended(processId!);
-    return resource.id;
-  }
-
   it('without a subscriber the process says so within a second, and goes on within two of its return', async () => {
     const { client } = cluster;
     await client.define(runnable('patient'));
     const handler = await cluster.handler('patient-runner', { processes: 'patient.run', attends: false });
-    const id = await rested('patient');
+    const id = await cluster.client.rested('patient');
     const { processId } = await client.start('patient.run', id);
     const waiting = { transitioning: 'yes', message: 'waiting for handler patient-runner' } as const;
     await client.until(id, waiting, { timeoutMillis: 1_000 });
@@ -45,7 +39,7 @@ describe('handlers that come and go', () => {
     const { client } = cluster;
     await client.define(runnable('crowd'));
     const handler = await cluster.handler('crowd-runner', { processes: 'crowd.run', attends: false });
-    const ids = await Promise.all(Array.from({ length: 50 }, () => rested('crowd')));
+    const ids = await Promise.all(Array.from({ length: 50 }, () => cluster.client.rested('crowd')));
     await Promise.all(ids.map((id) => client.start('crowd.run', id)));
     await Promise.all(ids.map((id) => client.until(id, { message: 'waiting for handler crowd-runner' })));
     await handler.attend();
@@ -60,7 +54,7 @@ describe('handlers that come and go', () => {
     const { client } = cluster;
     await client.define(runnable('brief', ', waitMillis: 1500'));
     await cluster.handler('brief-runner', { processes: 'brief.run', attends: false });
-    const { processId } = await client.start('brief.run', await rested('brief'));
+    const { processId } = await client.start('brief.run', await cluster.client.rested('brief'));
     expect(await client.ended(processId!)).toBe('PARKED');
     expect(await client.process(processId!)).toMatchObject({
       errorCode: 'HandlerAbsent',
@@ -71,7 +65,7 @@ describe('handlers that come and go', () => {
   it('once a handler shows active, every process scheduled later uses it, on any engine', async () => {
     const { client } = cluster;
     await client.define(runnable('joined'));
-    const ids = await Promise.all(Array.from({ length: 20 }, () => rested('joined')));
+    const ids = await Promise.all(Array.from({ length: 20 }, () => cluster.client.rested('joined')));
     const handler = await cluster.handler('joined-runner', { processes: 'joined.run' });
     const starts = await Promise.all(ids.map((id) => client.start('joined.run', id)));
     await Promise.all(starts.map(({ processId }) => client.ended(processId!)));
@@ -82,7 +76,7 @@ describe('handlers that come and go', () => {
     const { client } = cluster;
     await client.define(runnable('dropped'));
     const { handler, resourceId } = await cluster.register('dropped-runner', { processes: 'dropped.run' });
-    const ids = await Promise.all(Array.from({ length: 20 }, () => rested('dropped')));
+    const ids = await Promise.all(Array.from({ length: 20 }, () => cluster.client.rested('dropped')));
     const runAll = async (some: number[]): Promise<void> => {
       const starts = await Promise.all(some.map((id) => client.start('dropped.run', id)));
       await Promise.all(starts.map(({ processId }) => client.ended(processId!)));
@@ -101,7 +95,7 @@ describe('handlers that come and go', () => {
     const { client } = cluster;
     await client.define(runnable('orphan'));
     const { resourceId } = await cluster.register('orphan-runner', { processes: 'orphan.run', attends: false });
-    const id = await rested('orphan');
+    const id = await cluster.client.rested('orphan');
     const { processId } = await client.start('orphan.run', id);
     await client.until(id, { message: 'waiting for handler orphan-runner' });
     await client.start('externalhandler.deactivate', resourceId);
@@ -114,7 +108,7 @@ describe('handlers that come and go', () => {
     await client.define(runnable('twin'));
     const first = await cluster.handler('twin-runner', { processes: 'twin.run' });
     const second = await cluster.replica('twin-runner');
-    const ids = await Promise.all(Array.from({ length: 30 }, () => rested('twin')));
+    const ids = await Promise.all(Array.from({ length: 30 }, () => cluster.client.rested('twin')));
     const starts = await Promise.all(ids.map((id) => client.start('twin.run', id)));
     await Promise.all(starts.map(({ processId }) => client.ended(processId!)));
     expect(first.events.length + second.events.length).toBe(30);

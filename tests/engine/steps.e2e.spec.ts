@@ -19,13 +19,6 @@ describe('the steps of a process', () => {
   afterEach(() => cluster.client.checkInvariants());
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-  /** A resource of the type that rests in `inactive`. */
-  async function rested(type: string): Promise<number> {
-    const { resource, processId } = await cluster.client.create(type);
-    await cluster.client.ended(processId!);
-    return resource.id;
-  }
-
   it('a process without a handler moves the resource to done, with a revision and a row for each state', async () => {
     const { client } = cluster;
     await client.define(runnable('bare'));
@@ -53,7 +46,7 @@ describe('the steps of a process', () => {
       processes: 'single.run',
       answer: () => ({ data: { size: 7, '+notes': { by: 'single-runner' }, name: 'renamed' } }),
     });
-    const id = await rested('single');
+    const id = await cluster.client.rested('single');
     const { processId, resource } = await client.start('single.run', id, { how: 'fast' });
     expect(resource).toMatchObject({ state: 'running', transitioning: 'yes' });
     expect(await client.ended(processId!)).toBe('DONE');
@@ -106,7 +99,7 @@ describe('the steps of a process', () => {
     await asked('q-a', '*.run', 1000);
     await asked('q-early', 'queue.run', 500);
     await asked('q-pre', 'pre.queue.run', 9000);
-    const id = await rested('queue');
+    const id = await cluster.client.rested('queue');
     order.length = 0;
     const { processId } = await client.start('queue.run', id);
     expect(await client.ended(processId!)).toBe('DONE');
@@ -123,7 +116,7 @@ describe('the steps of a process', () => {
     const first = await cluster.handler('e-1', { processes: 'ending.run', answer: () => ({ shouldContinue: false }) });
     const second = await cluster.handler('e-2', { processes: 'ending.run', priority: 2000 });
     const after = await cluster.handler('e-3', { processes: 'post.ending.run' });
-    const { processId } = await client.start('ending.run', await rested('ending'));
+    const { processId } = await client.start('ending.run', await cluster.client.rested('ending'));
     expect(await client.ended(processId!)).toBe('DONE');
     expect([first, second, after].map((handler) => handler.events.length)).toEqual([1, 0, 1]);
   });
@@ -147,7 +140,7 @@ describe('the steps of a process', () => {
         return { data: { size: 1 } };
       },
     });
-    const id = await rested('slow');
+    const id = await cluster.client.rested('slow');
     const { processId } = await client.start('slow.run', id);
     const shown = await client.until(id, (resource) => (resource.progress ?? 0) >= 40);
     expect(shown).toMatchObject({ state: 'running', transitioning: 'yes', message: `at ${shown.progress}` });
@@ -164,7 +157,7 @@ describe('the steps of a process', () => {
       retries: 1,
       answer: () => (handler.events.length < 3 ? { delayMillis: 300, data: { size: handler.events.length } } : {}),
     });
-    const id = await rested('later');
+    const id = await cluster.client.rested('later');
     const started = Date.now();
     const { processId } = await client.start('later.run', id);
     expect(await client.ended(processId!)).toBe('DONE');
@@ -179,7 +172,7 @@ describe('the steps of a process', () => {
     const { client, stack } = cluster;
     await client.define(runnable('steady'));
     const handler = await cluster.handler('steady-runner', { processes: 'steady.run', answer: never });
-    const id = await rested('steady');
+    const id = await cluster.client.rested('steady');
     const { processId } = await client.start('steady.run', id);
     await handler.sent(1);
     await stack.restart('process-engine');

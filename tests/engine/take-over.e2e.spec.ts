@@ -20,12 +20,6 @@ describe('an engine that is killed', () => {
   afterEach(() => cluster.client.checkInvariants());
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-  async function rested(type: string): Promise<number> {
-    const { resource, processId } = await cluster.client.create(type);
-    await cluster.client.ended(processId!);
-    return resource.id;
-  }
-
   async function killAndRestart(): Promise<void> {
     await cluster.stack.kill('process-engine');
     await cluster.stack.restart('process-engine');
@@ -34,7 +28,7 @@ describe('an engine that is killed', () => {
   it('while a handler inside it works: the next runs the same attempt again', async () => {
     const { client } = cluster;
     await client.define(machine('inslow'));
-    const id = await rested('inslow');
+    const id = await cluster.client.rested('inslow');
     const { processId } = await client.start('inslow.run', id);
     await killAndRestart();
     await client.until(id, { state: 'ran' });
@@ -47,7 +41,7 @@ describe('an engine that is killed', () => {
     await client.define(machine('relayed', ', timeoutMillis: 60000'));
     const runner = await cluster.handler('relayed-runner', { processes: 'relayed.run', answer: never });
     const halter = await cluster.handler('relayed-halter', { processes: 'relayed.halt' });
-    const id = await rested('relayed');
+    const id = await cluster.client.rested('relayed');
     await client.start('relayed.run', id);
     await runner.sent(1);
     await client.start('relayed.halt', id);
@@ -63,7 +57,7 @@ describe('an engine that is killed', () => {
     const { client } = cluster;
     await client.define(machine('awaited'));
     const runner = await cluster.handler('awaited-runner', { processes: 'awaited.run', attends: false });
-    const id = await rested('awaited');
+    const id = await cluster.client.rested('awaited');
     await client.start('awaited.run', id);
     await client.until(id, { message: 'waiting for handler awaited-runner' });
     await killAndRestart();
@@ -84,7 +78,7 @@ describe('an engine that is killed', () => {
         () => ({}),
       ),
     });
-    const id = await rested('pausing');
+    const id = await cluster.client.rested('pausing');
     await client.start('pausing.run', id);
     await client.until(id, ({ message }) => message?.includes('once') ?? false);
     await killAndRestart();
@@ -96,7 +90,7 @@ describe('an engine that is killed', () => {
     const { client } = cluster;
     await client.define(machine('asked'));
     const runner = await cluster.handler('asked-runner', { processes: 'asked.run' });
-    const id = await rested('asked');
+    const id = await cluster.client.rested('asked');
     const commandId = crypto.randomUUID();
     const unheard = client.start('asked.run', id, {}, commandId).catch(() => undefined);
     await killAndRestart();

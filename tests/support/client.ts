@@ -57,6 +57,13 @@ export class Client {
     return this.bus.request(createResource, { ...this.command(commandId), type, body, accountId: null });
   }
 
+  /** A new resource of the type, its create process ended. */
+  async rested(type: string): Promise<number> {
+    const { resource, processId } = await this.create(type);
+    await this.ended(processId!);
+    return resource.id;
+  }
+
   start(process: string, resourceId: number, data: JsonObject = {}, commandId: string | null = null) {
     return this.bus.request(startProcess, { ...this.command(commandId), process, resourceId, data });
   }

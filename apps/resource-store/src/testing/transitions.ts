@@ -1,28 +1,11 @@
 import type { CommitTransition, ProcessFields, ProcessInsert, ResourceChange } from '@drover/contracts';
 import { newToken, uuidv7 } from '@drover/kernel';
+import { guards } from '@drover/process-model';
 
 /** Builders of transitions, with everything a test does not care about filled in. */
 
 export function blank(over: Partial<CommitTransition> = {}): CommitTransition {
-  return {
-    commandId: null,
-    commandHash: null,
-    registryRevision: Number.MAX_SAFE_INTEGER,
-    insert: null,
-    resourceId: null,
-    stateField: 'state',
-    expectType: null,
-    expectRevision: null,
-    expectStates: null,
-    processId: null,
-    processVersion: null,
-    change: null,
-    update: null,
-    end: null,
-    start: null,
-    returnResource: false,
-    ...over,
-  };
+  return { ...guards(Number.MAX_SAFE_INTEGER), ...over };
 }
 
 export function change(toState: ResourceChange['toState'], over: Partial<ResourceChange> = {}): ResourceChange {
