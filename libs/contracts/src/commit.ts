@@ -1,4 +1,5 @@
 import type { JsonObject } from '@drover/kernel';
+import { commitBatch, type EncodedTransition } from './commit-wire.js';
 import { defineRequest } from './request.js';
 import type { ProcessRow, ProcessStatus, ProgressDocument, ResourceRow, TransitioningFlag } from './rows.js';
 
@@ -106,7 +107,7 @@ export interface CommitTransition {
   end: { exitReason: string; progress: ProgressDocument; errorCode: string | null; errorMessage: string | null } | null;
   /** a process that starts on the resource, after the end of the guarded one when there is one (chain, onError, pre-emption) */
   start: ProcessInsert | null;
-  /** answer the whole resource: costs a read of `data`; schedule and create need it for the event */
+  /** answer the resource with its data: costs a read; schedule needs it for the event */
   returnResource: boolean;
 }
 
@@ -122,10 +123,10 @@ export type CommitOutcome =
       fromState: string;
       processId: number | null;
       processVersion: number | null;
-      startTime: number | null;
-      /** the database's clock, epoch milliseconds */
+      /** the database's clock, epoch milliseconds: also the start time of a process that the transition started */
       now: number;
-      resource: ResourceRow | null;
+      /** with `returnResource`: an existing resource as it was before the change */
+      before: ResourceRow | null;
     }
   /** this command was applied before, by this or another try */
   | { outcome: 'repeat'; resourceId: number; processId: number | null; resource: ResourceRow | null }
@@ -139,9 +140,10 @@ export type CommitOutcome =
   | { outcome: 'refused'; message: string };
 
 /** Commits a batch; a time-out means unknown: repeat the same batch. Outcomes are in the order of the transitions. */
-export const commitTransitions = defineRequest<{ transitions: CommitTransition[] }, { outcomes: CommitOutcome[] }>({
+export const commitTransitions = defineRequest<EncodedTransition[], { outcomes: CommitOutcome[] }>({
   subject: 'drover.store.commit',
   queue: 'resource-store',
   timeoutMillis: 5_000,
-  errors: [],
+  errors: ['InvalidBodyContent'],
+  codec: commitBatch,
 });

@@ -36,6 +36,8 @@ export interface CancelNotice {
 /** A transition event of the feed (protocol §5). */
 export interface TransitionEvent {
   sequence: number;
+  /** sequence of the event before this one: a reader that saw another one last has missed something */
+  previousSequence: number;
   resourceType: string;
   resourceId: string;
   process: string | null;

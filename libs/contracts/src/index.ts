@@ -1,4 +1,5 @@
 export * from './commit.js';
+export * from './commit-wire.js';
 export * from './engine.js';
 export * from './handler.js';
 export * from './request.js';

@@ -13,6 +13,8 @@ export interface RequestContract<Request, Reply> {
   readonly timeoutMillis: number;
   /** codes the answer may carry besides Unavailable, Overloaded and Internal */
   readonly errors: readonly ErrorCode[];
+  /** how a request travels, where it is not one JSON value; `decode` throws on garbage */
+  readonly codec?: { encode(request: Request): string; decode(text: string): Request };
   /** phantom: the types of both messages */
   readonly types?: { request: Request; reply: Reply };
 }

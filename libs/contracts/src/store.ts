@@ -175,8 +175,7 @@ export const listProcesses = defineRequest<
 
 /**
  * The feed from the table, for who lost the stream: events after a sequence, oldest first. `gone`: rows after it were dropped by
- * retention (7 days). `published`: the newest sequence there is. The stream's messages carry the
- * sequence before theirs in the header `Drover-Previous-Sequence`: a reader that saw another one last has missed something.
+ * retention (7 days). `published`: the newest sequence there is.
  */
 export const readFeed = defineRequest<
   { after: number; limit: number },

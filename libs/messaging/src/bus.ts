@@ -37,15 +37,7 @@ export class MessageBus {
     request: Request,
     timeoutMillis: number = contract.timeoutMillis,
   ): Promise<Reply> {
-    return this.requestEncoded(contract, JSON.stringify(request), timeoutMillis);
-  }
-
-  /** As {@link request}, with a body that is JSON already: batches are encoded row by row, once. */
-  async requestEncoded<Request, Reply>(
-    contract: RequestContract<Request, Reply>,
-    body: string,
-    timeoutMillis: number = contract.timeoutMillis,
-  ): Promise<Reply> {
+    const body = contract.codec?.encode(request) ?? JSON.stringify(request);
     let message: Msg;
     try {
       message = await this.connection.request(contract.subject, body, { timeout: timeoutMillis });
@@ -94,9 +86,7 @@ export class MessageBus {
         }
         let request: Request;
         try {
-          request = (
-            options.trusted ? JSON.parse(message.string()) : parseJson(message.string(), ENVELOPE_DEPTH)
-          ) as Request;
+          request = decode(contract, message.string(), options.trusted === true);
         } catch (error) {
           this.countGarbage(contract.subject);
           respondError(
@@ -152,6 +142,11 @@ export class MessageBus {
   countGarbage(subject: string): void {
     this.garbage.set(subject, (this.garbage.get(subject) ?? 0) + 1);
   }
+}
+
+function decode<Request>(contract: RequestContract<Request, unknown>, text: string, trusted: boolean): Request {
+  if (contract.codec !== undefined) return contract.codec.decode(text);
+  return (trusted ? JSON.parse(text) : parseJson(text, ENVELOPE_DEPTH)) as Request;
 }
 
 /** Answers with a value; one that exceeds the broker's payload limit becomes an error instead of a time-out. */

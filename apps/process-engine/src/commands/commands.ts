@@ -161,8 +161,10 @@ export class Commands {
       const { outcome, repeated } = await this.committer.commit(planned.transition);
       switch (outcome.outcome) {
         case 'applied':
-          await this.lifecycle.started(planned, outcome, planned.before, planned.around);
-          return { resource: outcome.resource!, processId: outcome.processId };
+          return {
+            resource: await this.lifecycle.started(planned, outcome, planned.before, planned.around),
+            processId: outcome.processId,
+          };
         case 'repeat':
           return this.repeated(outcome, repeated);
         case 'conflict':

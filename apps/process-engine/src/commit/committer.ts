@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { type CommitOutcome, type CommitTransition, commitTransitions } from '@drover/contracts';
+import {
+  type CommitOutcome,
+  type CommitTransition,
+  commitTransitions,
+  type EncodedTransition,
+  encodeTransition,
+} from '@drover/contracts';
 import { Batcher, callBackoffMillis, DroverError, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import { DatabaseClock } from '../lifecycle/database-clock.js';
@@ -8,11 +14,6 @@ import { DatabaseClock } from '../lifecycle/database-clock.js';
 export interface Committed {
   outcome: CommitOutcome;
   repeated: boolean;
-}
-
-interface Encoded {
-  resourceId: number | null;
-  json: string;
 }
 
 /**
@@ -36,23 +37,22 @@ export class Committer {
 
   commit(transition: CommitTransition): Promise<Committed> {
     const lane = transition.processId === null ? this.starts : this.steps;
-    return lane.add({ resourceId: transition.resourceId, json: JSON.stringify(transition) });
+    return lane.add(encodeTransition(transition));
   }
 
-  private lane(): Batcher<Encoded, Committed> {
-    return new Batcher<Encoded, Committed>({
+  private lane(): Batcher<EncodedTransition, Committed> {
+    return new Batcher<EncodedTransition, Committed>({
       flush: (batch) => this.send(batch),
-      bytesOf: (item) => item.json.length,
+      bytesOf: (item) => item.row.length,
       // Two transitions of one resource in one statement: the later would see the earlier one's guard fail.
       keyOf: (item) => item.resourceId ?? undefined,
     });
   }
 
-  private async send(batch: Encoded[]): Promise<Committed[]> {
-    const body = `{"transitions":[${batch.map((item) => item.json).join(',')}]}`;
+  private async send(batch: EncodedTransition[]): Promise<Committed[]> {
     for (let failures = 0; ; failures++) {
       try {
-        const { outcomes } = await this.bus.requestEncoded(commitTransitions, body);
+        const { outcomes } = await this.bus.request(commitTransitions, batch);
         for (const outcome of outcomes) if (outcome.outcome === 'applied') this.clock.heard(outcome.now);
         return outcomes.map((outcome) => ({ outcome, repeated: failures > 0 }));
       } catch (error) {

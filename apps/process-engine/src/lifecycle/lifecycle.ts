@@ -73,16 +73,18 @@ export class Lifecycle {
     return turn;
   }
 
-  /** Remembers and carries out what a commit that started a process left to do. */
+  /** Remembers and carries out what a commit that started a process left to do; answers the resource after it. */
   async started(
     decision: StartDecision,
     applied: Applied,
     before: WorkRow | null,
     around: Surroundings,
-  ): Promise<void> {
+  ): Promise<ResourceRow> {
     const process = processAfter(before?.process ?? null, decision.transition, applied);
     this.wakeUps.expect(decision.transition.start?.wakeMillis ?? null);
-    await this.carryOut(decision.effects, process, applied.resource!, before, around);
+    const resource = resourceAfter(before?.resource ?? null, decision.transition, applied);
+    await this.carryOut(decision.effects, process, resource, before, around);
+    return resource;
   }
 
   /** A start whose first commit went unanswered may have happened without its event: asks for the event again. */

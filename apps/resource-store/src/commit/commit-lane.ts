@@ -1,7 +1,7 @@
+import type { EncodedTransition } from '@drover/contracts';
 import { callBackoffMillis, monotonicMillis, sleep, DroverError, Batcher } from '@drover/kernel';
 import { constraintOf, failureKind, PinnedConnection, sqlState, type Statement } from '@drover/database';
 import type { DataSource } from 'typeorm';
-import type { InputRow } from './commit-input.js';
 
 /** What a commit statement says about one input row, in the words of sql/commit-*.sql.ts. */
 export interface CommitRow {
@@ -65,15 +65,15 @@ const MAX_AGAIN = 20;
  */
 export class CommitLane {
   private readonly connection: PinnedConnection;
-  private readonly batcher: Batcher<InputRow, CommitRow>;
+  private readonly batcher: Batcher<EncodedTransition, CommitRow>;
 
   constructor(private readonly options: LaneOptions) {
     this.connection = new PinnedConnection(options.dataSource);
-    this.batcher = new Batcher<InputRow, CommitRow>({
+    this.batcher = new Batcher<EncodedTransition, CommitRow>({
       flush: (rows) => this.flush(rows),
       maxItems: () => MAX_ROWS,
       maxBytes: MAX_BYTES,
-      bytesOf: (row) => row.json.length,
+      bytesOf: (row) => row.row.length,
       keyOf: (row) => row.resourceId ?? undefined,
     });
   }
@@ -83,7 +83,7 @@ export class CommitLane {
   }
 
   /** A row that has to be tried again (its reads were stale, or a twin went first) goes into the next batch. */
-  async commit(row: InputRow): Promise<CommitRow> {
+  async commit(row: EncodedTransition): Promise<CommitRow> {
     for (let tries = 0; ; tries++) {
       const result = await this.batcher.add(row);
       if (result.verdict !== 'again') return result;
@@ -95,7 +95,7 @@ export class CommitLane {
     this.connection.close();
   }
 
-  private async flush(rows: InputRow[]): Promise<CommitRow[]> {
+  private async flush(rows: EncodedTransition[]): Promise<CommitRow[]> {
     const started = monotonicMillis();
     const { rows: distinct, twins } = withoutTwins(rows);
     const results = await this.run(distinct, started);
@@ -110,10 +110,10 @@ export class CommitLane {
    * Runs a batch until its outcome is known. Split by halves only when a row is unacceptable; anything else repeats the same batch.
    * @returns results in the order of the rows
    */
-  private async run(rows: InputRow[], started: number): Promise<CommitRow[]> {
+  private async run(rows: EncodedTransition[], started: number): Promise<CommitRow[]> {
     for (let failures = 0; ; failures++) {
       try {
-        const batch = `[${rows.map((row) => row.json).join(',')}]`;
+        const batch = `[${rows.map((row) => row.row).join(',')}]`;
         const values = [batch, ...this.options.statement.keys.map((key) => keysOf(rows, key))];
         const results = await this.connection.run<CommitRow>(this.options.statement, values);
         if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
@@ -132,7 +132,7 @@ export class CommitLane {
     }
   }
 
-  private async split(rows: InputRow[], error: unknown, started: number): Promise<CommitRow[]> {
+  private async split(rows: EncodedTransition[], error: unknown, started: number): Promise<CommitRow[]> {
     if (rows.length === 1) {
       const refusal = error instanceof Error ? error.message : 'unacceptable';
       return [{ n: 1, verdict: 'refused', refusal, registered: null } as CommitRow];
@@ -145,12 +145,12 @@ export class CommitLane {
 
 const RACES = new Set(['command_pkey', 'resource_data_uuid', 'resource_data_claim', 'process_live_region']);
 
-function keysOf(rows: InputRow[], key: RowKey): unknown[] {
+function keysOf(rows: EncodedTransition[], key: RowKey): unknown[] {
   return rows.flatMap((row) => row[key] ?? []);
 }
 
 /** Splits off the rows whose command or uuid is in the batch already: they would only break it. */
-function withoutTwins(rows: InputRow[]): { rows: InputRow[]; twins: Set<number> } {
+function withoutTwins(rows: EncodedTransition[]): { rows: EncodedTransition[]; twins: Set<number> } {
   const seen = new Set<string>();
   const twins = new Set<number>();
   rows.forEach(({ commandId, uuid }, i) => {

@@ -1,4 +1,5 @@
 import { DataSource } from 'typeorm';
+import { encodeTransition } from '@drover/contracts';
 import { rows } from '@drover/database';
 import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,7 +8,6 @@ import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
 import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { create, finish, schedule } from '../testing/transitions.js';
-import { inputRow } from './commit-input.js';
 
 const BIG = ['resource', 'resource_data', 'process_live', 'process_finished', 'command', 'feed'];
 const FILLED = 20_000;
@@ -61,16 +61,12 @@ function expectPinned(plan: PlanNode[]): void {
 }
 
 const transitionBatch = (): unknown[] => {
-  const batch = [schedule(1), finish(2, 3, 1, 'removed'), schedule(4)].map(inputRow);
-  return [
-    `[${batch.map(({ json }) => json).join(',')}]`,
-    '{1,2,4}',
-    `{${batch.flatMap((row) => row.commandId ?? [])}}`,
-  ];
+  const batch = [schedule(1), finish(2, 3, 1, 'removed'), schedule(4)].map(encodeTransition);
+  return [`[${batch.map(({ row }) => row).join(',')}]`, '{1,2,4}', `{${batch.flatMap((row) => row.commandId ?? [])}}`];
 };
 const insertBatch = (): unknown[] => {
-  const batch = [create('creating'), create('creating')].map(inputRow);
-  return [`[${batch.map(({ json }) => json).join(',')}]`, '{}', `{${batch.map(({ uuid }) => uuid)}}`];
+  const batch = [create('creating'), create('creating')].map(encodeTransition);
+  return [`[${batch.map(({ row }) => row).join(',')}]`, '{}', `{${batch.map(({ uuid }) => uuid)}}`];
 };
 
 describe('the plan of a commit', () => {

@@ -1,4 +1,4 @@
-import { commitTransitions, type CommitOutcome, type CommitTransition } from '@drover/contracts';
+import { commitTransitions, type CommitOutcome, type EncodedTransition } from '@drover/contracts';
 import { ContractHandler } from '@drover/messaging';
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
@@ -9,9 +9,7 @@ export class CommitController {
   constructor(private readonly commits: CommitService) {}
 
   @ContractHandler(commitTransitions)
-  async commit(
-    @Payload() { transitions }: { transitions: CommitTransition[] },
-  ): Promise<{ outcomes: CommitOutcome[] }> {
-    return { outcomes: await this.commits.commit(transitions) };
+  async commit(@Payload() batch: EncodedTransition[]): Promise<{ outcomes: CommitOutcome[] }> {
+    return { outcomes: await this.commits.commit(batch) };
   }
 }

@@ -1,4 +1,4 @@
-import type { CommitOutcome, CommitTransition, ProcessRow, ResourceRow } from '@drover/contracts';
+import type { CommitKind, CommitOutcome, EncodedTransition, ProcessRow, ResourceRow } from '@drover/contracts';
 import { rows } from '@drover/database';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
@@ -10,7 +10,6 @@ import { ResourceReader } from '../query/resource-reader.js';
 import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
 import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
 import { READ_COMMANDS } from '../sql/read-commands.sql.js';
-import { inputRow } from './commit-input.js';
 import { CommitLane, type CommitRow, type CommitStatement } from './commit-lane.js';
 import { appliedOutcome } from './commit-outcome.js';
 
@@ -21,10 +20,7 @@ import { appliedOutcome } from './commit-outcome.js';
  */
 @Injectable()
 export class CommitService implements OnModuleDestroy {
-  private readonly inserts: CommitLane;
-  private readonly starts: CommitLane;
-  private readonly ends: CommitLane;
-  private readonly steps: CommitLane;
+  private readonly lanes: Record<CommitKind, CommitLane>;
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
@@ -33,15 +29,17 @@ export class CommitService implements OnModuleDestroy {
     private readonly metrics: StoreMetrics,
     private readonly log: StoreLog,
   ) {
-    this.inserts = this.lane('inserts', COMMIT_INSERTS);
-    this.starts = this.lane('starts', COMMIT_STARTS);
-    this.ends = this.lane('ends', COMMIT_ENDS);
-    this.steps = this.lane('steps', COMMIT_STEPS);
+    this.lanes = {
+      inserts: this.lane('inserts', COMMIT_INSERTS),
+      starts: this.lane('starts', COMMIT_STARTS),
+      ends: this.lane('ends', COMMIT_ENDS),
+      steps: this.lane('steps', COMMIT_STEPS),
+    };
   }
 
   /** Outcomes in the order of the transitions; answered when the last one is committed. */
-  async commit(transitions: CommitTransition[]): Promise<CommitOutcome[]> {
-    const results = await Promise.all(transitions.map((transition) => this.commitOne(transition)));
+  async commit(transitions: EncodedTransition[]): Promise<CommitOutcome[]> {
+    const results = await Promise.all(transitions.map((transition) => this.lanes[transition.kind].commit(transition)));
     this.hintWhatChanged(results);
     const outcomes = await this.outcomesOf(transitions, results);
     for (const { outcome } of outcomes) this.metrics.outcomes.inc({ outcome });
@@ -49,18 +47,7 @@ export class CommitService implements OnModuleDestroy {
   }
 
   onModuleDestroy(): void {
-    for (const lane of [this.inserts, this.starts, this.ends, this.steps]) lane.close();
-  }
-
-  private commitOne(transition: CommitTransition): Promise<CommitRow> {
-    return this.laneOf(transition).commit(inputRow(transition));
-  }
-
-  private laneOf({ insert, processId, start, update, end, returnResource }: CommitTransition): CommitLane {
-    if (insert !== null) return this.inserts;
-    if (processId === null) return this.starts;
-    const onlyEnds = end !== null && start === null && update === null && !returnResource;
-    return onlyEnds ? this.ends : this.steps;
+    for (const lane of Object.values(this.lanes)) lane.close();
   }
 
   private hintWhatChanged(results: CommitRow[]): void {
@@ -69,7 +56,7 @@ export class CommitService implements OnModuleDestroy {
   }
 
   /** Only the rows that missed cost a further read. */
-  private async outcomesOf(transitions: CommitTransition[], results: CommitRow[]): Promise<CommitOutcome[]> {
+  private async outcomesOf(transitions: EncodedTransition[], results: CommitRow[]): Promise<CommitOutcome[]> {
     const wanted = (verdict: CommitRow['verdict']) =>
       transitions.filter((transition, i) => results[i]!.verdict === verdict);
     const [commands, present] = await Promise.all([
@@ -85,7 +72,7 @@ export class CommitService implements OnModuleDestroy {
       const result = results[i]!;
       switch (result.verdict) {
         case 'ok':
-          return appliedOutcome(transition, result);
+          return appliedOutcome(result, transition.returnResource);
         case 'repeat': {
           const command = commands.get(commandKey(transition));
           if (command?.same !== true) return { outcome: 'commandReused' };
@@ -95,7 +82,7 @@ export class CommitService implements OnModuleDestroy {
         case 'staleRegistry':
           return { outcome: 'staleRegistry', registryRevision: result.registry_revision };
         case 'notUnique':
-          return { outcome: 'notUnique', field: transition.insert === null ? 'name' : 'uuid' };
+          return { outcome: 'notUnique', field: transition.kind === 'inserts' ? 'uuid' : 'name' };
         case 'claimed':
           return { outcome: 'notUnique', field: 'name' };
         case 'refused':
@@ -110,7 +97,7 @@ export class CommitService implements OnModuleDestroy {
     });
   }
 
-  private async readCommands(transitions: CommitTransition[]): Promise<Map<string, StoredCommand>> {
+  private async readCommands(transitions: EncodedTransition[]): Promise<Map<string, StoredCommand>> {
     if (transitions.length === 0) return new Map();
     const ids = transitions.map(({ commandId }) => commandId);
     const hashes = transitions.map(({ commandHash }) => commandHash);
@@ -154,5 +141,5 @@ interface StoredCommand {
   processId: number | null;
 }
 
-const commandKey = ({ commandId, commandHash }: Pick<CommitTransition, 'commandId' | 'commandHash'>): string =>
+const commandKey = ({ commandId, commandHash }: Pick<EncodedTransition, 'commandId' | 'commandHash'>): string =>
   `${commandId} ${commandHash}`;

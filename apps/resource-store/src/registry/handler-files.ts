@@ -1,4 +1,4 @@
-import type { CommitTransition } from '@drover/contracts';
+import { type CommitTransition, encodeTransition } from '@drover/contracts';
 import { oneRow, rows } from '@drover/database';
 import { canonicalJson, type Json, type JsonObject } from '@drover/kernel';
 import type { HandlerRegistration } from '@drover/process-model';
@@ -46,7 +46,7 @@ export class HandlerFiles {
       [uuid],
     );
     const transition = present === undefined ? inserted(registration, uuid) : updated(registration, present.id);
-    const [outcome] = await this.commits.commit([transition]);
+    const [outcome] = await this.commits.commit([encodeTransition(transition)]);
     if (outcome!.outcome === 'applied') return true;
     const { name } = registration;
     this.log.error({ handler: name, outcome }, 'a handler of a definition file was not registered');

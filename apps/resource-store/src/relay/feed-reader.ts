@@ -1,6 +1,6 @@
 import type { FeedKind, TransitionEvent } from '@drover/contracts';
 import { oneRow, rows } from '@drover/database';
-import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
+import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import { externalResource, type TypeDefinition } from '@drover/process-model';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
@@ -24,6 +24,13 @@ export interface FeedRow {
   toState: string;
 }
 
+/** An event of the feed; its resource apart, since events of one resource share it. */
+export interface FeedEvent {
+  kind: FeedKind;
+  facts: Omit<TransitionEvent, 'resource'>;
+  resource: JsonObject;
+}
+
 /** Rows per read of the table. */
 const MAX_ROWS = 1_000;
 
@@ -43,8 +50,11 @@ export class FeedReader {
     return rows<FeedRow>(this.dataSource, READ_FEED, [after, upTo, Math.min(limit, MAX_ROWS)]);
   }
 
-  /** The rows as events. The resource is read now and may be newer than the row; one read for all rows of one resource. */
-  async events(feed: FeedRow[]): Promise<TransitionEvent[]> {
+  /**
+   * The rows as events. The resource is read now and may be newer than the row; one read for all rows of one resource.
+   * @param previous sequence of the row before the first
+   */
+  async events(feed: FeedRow[], previous: number): Promise<FeedEvent[]> {
     const types = await this.registry.types();
     const ids = [...new Set(feed.map(({ resourceId }) => resourceId))];
     const shown = new Map(
@@ -53,10 +63,11 @@ export class FeedReader {
         return [row.id, { row, id: formatId(type.idPrefix, row.id), resource: externalResource(row, type) }];
       }),
     );
-    return feed.map((row) => {
+    return feed.map((row, i) => {
       const { row: present, id, resource } = shown.get(row.resourceId)!;
-      return {
+      const facts = {
         sequence: row.id,
+        previousSequence: feed[i - 1]?.id ?? previous,
         resourceType: present.type,
         resourceId: id,
         process: row.process,
@@ -67,8 +78,8 @@ export class FeedReader {
         revision: row.revision,
         time: row.time,
         accountId: present.accountId === null ? null : formatId('a', present.accountId),
-        resource,
       };
+      return { kind: row.kind, facts, resource };
     });
   }
 
@@ -81,7 +92,8 @@ export class FeedReader {
     if (after < trimmed) return { events: [], more: false, gone: true, published };
     const size = Math.min(Math.max(1, limit), MAX_ROWS - 1);
     const found = await this.rows(after, published, size + 1);
-    const { kept, cut } = fitting(await this.events(found.slice(0, size)));
+    const events = await this.events(found.slice(0, size), after);
+    const { kept, cut } = fitting(events.map(({ facts, resource }) => ({ ...facts, resource })));
     return { events: kept, more: cut.length > 0 || found.length > size, gone: false, published };
   }
 

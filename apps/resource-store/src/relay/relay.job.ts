@@ -102,10 +102,9 @@ export class RelayJob {
           const rows = await this.feed.rows(cursor, upTo, ROWS_PER_PASS);
           found = rows.length;
           if (rows.length > 0) {
-            const events = await this.feed.events(rows);
+            const events = await this.feed.events(rows, published);
             if (signal.aborted) return;
-            const batch = events.map((event, i) => ({ event, kind: rows[i]!.kind }));
-            end = { ...end, streamSequence: await stream.publish(batch, end.streamSequence, published) };
+            end = { ...end, streamSequence: await stream.publish(events, end.streamSequence) };
             published = rows.at(-1)!.id;
             this.metrics.relayed.inc(rows.length);
             this.metrics.relayLagSeconds.set(Math.max(0, (Date.now() - rows.at(-1)!.time) / 1000));

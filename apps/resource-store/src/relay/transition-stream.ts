@@ -1,15 +1,14 @@
-import { SUBJECTS, STREAMS, type FeedKind, type TransitionEvent } from '@drover/contracts';
+import { SUBJECTS, STREAMS, type TransitionEvent } from '@drover/contracts';
+import type { JsonObject } from '@drover/kernel';
 import { jetstream, jetstreamManager, RetentionPolicy, StorageType, DiscardPolicy } from '@nats-io/jetstream';
 import { headers, nanos, type NatsConnection } from 'nats';
+import type { FeedEvent } from './feed-reader.js';
 
-const SEQUENCE = 'Drover-Sequence';
-const PREVIOUS = 'Drover-Previous-Sequence';
 /** The broker's own fence: stored only when this is the stream's last sequence. */
 const EXPECTED = 'Nats-Expected-Last-Sequence';
 const MAX_AGE_MILLIS = 7 * 24 * 3_600_000;
 /** Messages that are not ours at the end of the stream, looked through for ours. */
 const LOOK_BACK = 100;
-const encoder = new TextEncoder();
 
 /** Where the stream ends. */
 export interface StreamEnd {
@@ -44,8 +43,7 @@ export class TransitionStream {
     const first = Math.max(state.first_seq, state.last_seq - LOOK_BACK);
     for (let seq = state.last_seq; state.messages > 0 && seq >= first && lastPublished === null; seq--) {
       const message = await manager.streams.getMessage(STREAMS.transitions, { seq }).catch(() => null);
-      const sequence = Number(message?.header.get(SEQUENCE));
-      if (Number.isSafeInteger(sequence) && sequence > 0) lastPublished = sequence;
+      lastPublished = message === null ? null : sequenceOf(message.data);
     }
     return { streamSequence: state.last_seq, lastPublished };
   }
@@ -59,34 +57,38 @@ export class TransitionStream {
   /**
    * Publishes events in order. Only the last one is acknowledged: it is stored only behind the one before it, and that one only
    * behind its own, so its acknowledgement is that of all (a request for each was a tenth of the whole cluster's time).
-   * @param previous the feed's sequence before the first event
    * @returns the stream's end afterwards
    * @throws when one was not stored: those after it were not either, since each names the end that the one before makes
    */
-  async publish(
-    events: readonly { event: TransitionEvent; kind: FeedKind }[],
-    end: number,
-    previous: number,
-  ): Promise<number> {
-    let before = previous;
+  async publish(events: readonly FeedEvent[], end: number): Promise<number> {
+    const texts = new Map<JsonObject, string>();
     const last = events.length - 1;
-    for (const [i, { event, kind }] of events.entries()) {
-      const verb = event.process?.slice(event.process.indexOf('.') + 1) ?? '-';
-      const subject = SUBJECTS.transition(event.resourceType, verb, kind);
-      const head = headers();
-      head.set(SEQUENCE, String(event.sequence));
-      head.set(PREVIOUS, String(before));
-      before = event.sequence;
-      const body = encoder.encode(JSON.stringify(event));
+    for (const [i, { kind, facts, resource }] of events.entries()) {
+      const verb = facts.process?.slice(facts.process.indexOf('.') + 1) ?? '-';
+      const subject = SUBJECTS.transition(facts.resourceType, verb, kind);
+      let text = texts.get(resource);
+      if (text === undefined) texts.set(resource, (text = JSON.stringify(resource)));
+      const body = `${JSON.stringify(facts).slice(0, -1)},"resource":${text}}`;
       const fence = end + i;
       if (i === last) {
-        const options = { headers: head, expect: { lastSequence: fence }, timeout: 5_000, retries: 0 };
+        const options = { expect: { lastSequence: fence }, timeout: 5_000, retries: 0 };
         const { seq } = await jetstream(this.connection).publish(subject, body, options);
         return seq;
       }
+      const head = headers();
       head.set(EXPECTED, String(fence));
       this.connection.publish(subject, body, { headers: head });
     }
     return end;
+  }
+}
+
+/** The feed's sequence of a message of the stream, or null: it is not ours. */
+function sequenceOf(data: Uint8Array): number | null {
+  try {
+    const { sequence } = JSON.parse(new TextDecoder().decode(data)) as TransitionEvent;
+    return Number.isSafeInteger(sequence) && sequence > 0 ? sequence : null;
+  } catch {
+    return null;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * What a transition carries, as columns of `json_to_recordset`; its position in the batch is `n`, from 1. Missing keys are null.
- * Written by commit/commit-input.ts. `p_*` are the fields of the process that is updated or started, `e_*` those of its end, `c_*`
+ * Written by libs/contracts/src/commit-wire.ts. `p_*` are the fields of the process that is updated or started, `e_*` those of its end, `c_*`
  * those of the resource's change. What is stored as it came is `json`: it is passed on as text, never taken apart.
  */
 const CHANGE = `

@@ -199,9 +199,12 @@ select c.n, c.verdict, (select revision from registry) as registry_revision, (se
        c.res, c.revision + case when c.chg then 1 else 0 end as revision, c.next_state as state, c.from_state,
        ${when(ends, `coalesce(c.new_pid, case when ${when(updates, 'c.upd or ')}c.fin is not true then c.pid end)`, 'c.new_pid')} as pid,
        case when c.new_pid is not null then 1${when(updates, ' when c.upd then c.pver + 1')}${when(ends, ' when c.fin is not true then c.pver')} end as pver,
-       ${millis('now()')} as now,
+       ${millis('now()')} as now${when(
+         starts,
+         `,
        c.main_state, c.transitioning, c.message, c.progress, c.regions, c.type, c.kind, c.account_id,
-       ${when(starts, `d.uuid, d.name, d.description, d.data, ${millis('d.created')} as created, ${millis('d.removed')} as removed`, 'null as uuid')}
+       d.uuid, d.name, d.description, d.data, ${millis('d.created')} as created, ${millis('d.removed')} as removed`,
+       )}
   from checked c
 ${when(
   starts,

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
-import type { CommitOutcome, CommitTransition } from '@drover/contracts';
+import { type CommitOutcome, type CommitTransition, encodeTransition, type ResourceRow } from '@drover/contracts';
 import { rows } from '@drover/database';
 import { connectNats, ContractServer, MessageBus } from '@drover/messaging';
+import { resourceAfter } from '@drover/process-model';
 import { createDatabase, startNats, type NatsServer } from '@drover/testing';
 import type { INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -24,8 +25,10 @@ export interface TestStore extends AsyncDisposable {
   get<T>(token: new (...parameters: never[]) => T): T;
   sql<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
   commit(...transitions: CommitTransition[]): Promise<CommitOutcome[]>;
-  /** Commits one transition that must apply. */
-  applied(transition: CommitTransition): Promise<Extract<CommitOutcome, { outcome: 'applied' }>>;
+  /** Commits one transition that must apply; with `returnResource`, answers the resource as an engine then knows it. */
+  applied(
+    transition: CommitTransition,
+  ): Promise<Extract<CommitOutcome, { outcome: 'applied' }> & { resource: ResourceRow | null }>;
   /** Every row of every table, as text: two dumps are equal when nothing changed anywhere. */
   dump(): Promise<Record<string, string[]>>;
 }
@@ -77,11 +80,11 @@ export async function startStore(
     complaints,
     get: (token) => app.get(token),
     sql,
-    commit: (...transitions) => commits.commit(transitions),
+    commit: async (...transitions) => commits.commit(transitions.map(encodeTransition)),
     applied: async (transition) => {
-      const [outcome] = await commits.commit([transition]);
+      const [outcome] = await commits.commit([encodeTransition(transition)]);
       if (outcome!.outcome !== 'applied') throw new Error(`not applied: ${JSON.stringify(outcome)}`);
-      return outcome!;
+      return { ...outcome!, resource: transition.returnResource ? resourceAfter(null, transition, outcome!) : null };
     },
     dump: async () => {
       const tables = ['resource', 'resource_data', 'process_live', 'process_finished', 'feed', 'command', 'registry'];

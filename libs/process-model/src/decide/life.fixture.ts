@@ -398,6 +398,7 @@ export class Life {
         name: change.name === undefined ? before.name : change.name,
         description: change.description === undefined ? before.description : change.description,
         ...(stateField === 'state' ? next : { regions: { ...before.regions, [stateField]: next } }),
+        removed: before.removed ?? (stateField === 'state' && toState === 'removed' ? this.now : null),
       };
       const { revision } = this.resource;
       this.feed.push({
@@ -475,9 +476,8 @@ export class Life {
       fromState: region.state,
       processId: process?.row.id ?? null,
       processVersion: process?.row.version ?? null,
-      startTime: process?.row.startTime ?? null,
       now: this.now,
-      resource: transition.returnResource ? this.resource : null,
+      before: transition.returnResource ? before : null,
     };
   }
 

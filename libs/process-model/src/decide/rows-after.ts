@@ -1,4 +1,11 @@
-import type { CommitOutcome, CommitTransition, ProcessFields, ProcessRow, ResourceRow } from '@drover/contracts';
+import type {
+  CommitOutcome,
+  CommitTransition,
+  ProcessFields,
+  ProcessRow,
+  ResourceInsert,
+  ResourceRow,
+} from '@drover/contracts';
 
 type Applied = Extract<CommitOutcome, { outcome: 'applied' }>;
 
@@ -13,7 +20,7 @@ export function processAfter(
     return rowOf(start, applied, {
       id: applied.processId!,
       resourceId: applied.resourceId,
-      resourceType: applied.resource?.type ?? before?.resourceType ?? transition.insert?.type ?? '',
+      resourceType: before?.resourceType ?? transition.insert?.type ?? applied.before?.type ?? '',
       stateField: start.stateField,
       definitionVersion: start.definitionVersion,
       beganState: start.beganState ?? applied.fromState,
@@ -21,8 +28,8 @@ export function processAfter(
       data: start.data,
       notify: start.notify,
       priority: start.priority,
-      accountId: applied.resource?.accountId ?? before?.accountId ?? null,
-      startTime: applied.startTime ?? applied.now,
+      accountId: before?.accountId ?? transition.insert?.accountId ?? applied.before?.accountId ?? null,
+      startTime: applied.now,
       deadlineInMillis: typeof start.deadlineMillis === 'number' ? start.deadlineMillis : null,
       waitDeadlineInMillis: null,
       totalDeadlineInMillis: start.totalMillis,
@@ -85,24 +92,50 @@ function kept(value: number | 'keep' | null, before: number | null, elapsed: num
   return before === null ? null : before - elapsed;
 }
 
-/** The resource after an applied transition, from the row before it; when the answer carries the row, that one. */
-export function resourceAfter(before: ResourceRow, transition: CommitTransition, applied: Applied): ResourceRow {
-  if (applied.resource !== null) return applied.resource;
-  const { change } = transition;
+/** The resource after an applied transition: from the row the answer carries, else the one the decision was made on. */
+export function resourceAfter(known: ResourceRow | null, transition: CommitTransition, applied: Applied): ResourceRow {
+  const { change, insert, stateField } = transition;
+  const before = insert === null ? (applied.before ?? known!) : inserted(insert, applied);
   if (change === null) return before;
-  const region = {
-    state: applied.state,
-    transitioning: change.transitioning,
-    message: change.message,
-    progress: change.progress,
-  };
-  const after: ResourceRow = {
-    ...before,
-    revision: applied.revision,
-    data: change.data === null ? before.data : { ...before.data, ...change.data },
+  const { transitioning, message, progress } = change;
+  const region = { state: applied.state, transitioning, message, progress };
+  const main = stateField === 'state' ? region : before;
+  return {
+    id: before.id,
+    type: before.type,
+    kind: before.kind,
+    uuid: before.uuid,
     name: change.name === undefined ? before.name : change.name,
     description: change.description === undefined ? before.description : change.description,
+    state: main.state,
+    transitioning: main.transitioning,
+    message: main.message,
+    progress: main.progress,
+    regions: stateField === 'state' ? before.regions : { ...before.regions, [stateField]: region },
+    revision: applied.revision,
+    data: change.data === null ? before.data : { ...before.data, ...change.data },
+    accountId: before.accountId,
+    created: before.created,
+    removed: before.removed ?? (stateField === 'state' && applied.state === 'removed' ? applied.now : null),
   };
-  if (transition.stateField === 'state') return { ...after, ...region };
-  return { ...after, regions: { ...before.regions, [transition.stateField]: region } };
+}
+
+function inserted(insert: ResourceInsert, applied: Applied): ResourceRow {
+  const rest = { transitioning: 'no', message: null, progress: null } as const;
+  return {
+    id: applied.resourceId,
+    type: insert.type,
+    kind: insert.kind,
+    uuid: insert.uuid,
+    name: insert.name,
+    description: insert.description,
+    state: 'requested',
+    ...rest,
+    regions: Object.fromEntries(Object.entries(insert.regions).map(([name, state]) => [name, { state, ...rest }])),
+    revision: 1,
+    data: insert.data,
+    accountId: insert.accountId,
+    created: applied.now,
+    removed: null,
+  };
 }

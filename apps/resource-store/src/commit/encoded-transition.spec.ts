@@ -1,11 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { blank, change, create, fields, finish, schedule, start } from '../testing/transitions.js';
-import { inputRow } from './commit-input.js';
+import { commitBatch, encodeTransition } from '@drover/contracts';
 
-const row = (transition: Parameters<typeof inputRow>[0]): Record<string, unknown> =>
-  JSON.parse(inputRow(transition).json) as Record<string, unknown>;
+const row = (transition: Parameters<typeof encodeTransition>[0]): Record<string, unknown> =>
+  JSON.parse(encodeTransition(transition).row) as Record<string, unknown>;
 
-describe('a transition as an input row', () => {
+describe('a batch on the wire', () => {
+  it('arrives as it was sent, whatever line breaks its values hold', () => {
+    const batch = [schedule(7), finish(2, 3, 1), create('creating')].map(encodeTransition);
+    batch.push(encodeTransition(blank({ resourceId: 1, change: change(null, { message: 'a\nb\u2028c', data: { x: '\r\n' } }) })));
+    expect(commitBatch.decode(commitBatch.encode(batch))).toEqual(batch);
+    expect(batch.map(({ kind }) => kind)).toEqual(['starts', 'ends', 'inserts', 'starts']);
+  });
+
+  it.each(['[]\n{}', '[["starts"]]', '{}\n{}', 'null'])('is refused when heads and rows do not match: %j', (text) => {
+    expect(() => commitBatch.decode(text)).toThrow(expect.objectContaining({ code: 'InvalidBodyContent' }));
+  });
+});
+
+describe('a transition as a row', () => {
   it('carries only what is given', () => {
     const written = row(schedule(7, { commandId: null, commandHash: null }));
     expect(Object.keys(written)).not.toContain('cmd');
@@ -54,6 +67,6 @@ describe('a transition as an input row', () => {
     ['a start on a region that stays held', { ...finish(1, 2, 3), end: null, start: start() }],
     ['a start in another region', schedule(1, { start: start({ stateField: 'a' }) })],
   ])('refuses %s', (_, transition) => {
-    expect(() => inputRow(transition)).toThrow('makes no sense');
+    expect(() => encodeTransition(transition)).toThrow('makes no sense');
   });
 });

@@ -1,26 +1,98 @@
-import type { CommitTransition, ProcessFields, ProcessInsert } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
+import type { CommitTransition, ProcessFields, ProcessInsert } from './commit.js';
 
-/** One transition as the statements read it (sql/columns.sql.ts); an absent key is null there. */
-type Columns = Record<string, unknown>;
+/**
+ * The statement a transition goes into. A new resource; a start on a free region (or fields alone); the end of a process; everything
+ * else. Each has a lane of its own in the store.
+ */
+export type CommitKind = 'inserts' | 'starts' | 'ends' | 'steps';
 
-/** A transition ready for a batch: its JSON, made once, however often it is tried. */
-export interface InputRow {
-  json: string;
+/**
+ * A transition on its way to the database: encoded once, by whoever decided it. The store reads the head; the row goes into the
+ * statement as it is (apps/resource-store/src/sql/columns.sql.ts), so that no service takes apart and puts together what only passes.
+ */
+export interface EncodedTransition {
+  kind: CommitKind;
   /** null: a new one */
   resourceId: number | null;
+  stateField: string;
   commandId: string | null;
+  commandHash: string | null;
   /** of a new resource */
   uuid: string | null;
+  returnResource: boolean;
+  /** a JSON object without line breaks: an absent column is null */
+  row: string;
 }
+
+/** What a statement reads of one transition. */
+type Columns = Record<string, unknown>;
 
 /**
  * Flattens a transition. Guards against what no statement can make sense of, so that it costs one caller an answer, not a batch.
  * @throws DroverError Internal: a caller's bug
  */
-export function inputRow(transition: CommitTransition): InputRow {
+export function encodeTransition(transition: CommitTransition): EncodedTransition {
   const problem = problemOf(transition);
   if (problem !== null) throw new DroverError('Internal', `The transition makes no sense: ${problem}`);
+  const { resourceId, stateField, commandId, commandHash, insert, returnResource } = transition;
+  return {
+    kind: kindOf(transition),
+    resourceId,
+    stateField,
+    commandId,
+    commandHash,
+    uuid: insert?.uuid ?? null,
+    returnResource,
+    row: JSON.stringify(columnsOf(transition)),
+  };
+}
+
+function kindOf({ insert, processId, start, update, end, returnResource }: CommitTransition): CommitKind {
+  if (insert !== null) return 'inserts';
+  if (processId === null) return 'starts';
+  return end !== null && start === null && update === null && !returnResource ? 'ends' : 'steps';
+}
+
+type Head = [
+  kind: CommitKind,
+  resourceId: number | null,
+  stateField: string,
+  commandId: string | null,
+  commandHash: string | null,
+  uuid: string | null,
+  returnResource: boolean,
+];
+
+/** A batch as the wire carries it: a line of heads, then a line for each row. JSON has no line breaks of its own. */
+export const commitBatch = {
+  encode(batch: readonly EncodedTransition[]): string {
+    const heads = batch.map((one): Head => [
+      one.kind,
+      one.resourceId,
+      one.stateField,
+      one.commandId,
+      one.commandHash,
+      one.uuid,
+      one.returnResource,
+    ]);
+    return [JSON.stringify(heads), ...batch.map(({ row }) => row)].join('\n');
+  },
+
+  /** @throws DroverError InvalidBodyContent */
+  decode(text: string): EncodedTransition[] {
+    const [first = '', ...rows] = text.split('\n');
+    const heads = JSON.parse(first) as Head[] | null;
+    if (!Array.isArray(heads) || heads.length !== rows.length)
+      throw new DroverError('InvalidBodyContent', 'A commit batch is a line of heads and a line for each row');
+    return heads.map((head, i) => {
+      const [kind, resourceId, stateField, commandId, commandHash, uuid, returnResource] = head;
+      return { kind, resourceId, stateField, commandId, commandHash, uuid, returnResource, row: rows[i]! };
+    });
+  },
+};
+
+function columnsOf(transition: CommitTransition): Columns {
   const { insert, change, update, end, start } = transition;
   const row: Columns = { reg: transition.registryRevision, field: transition.stateField };
   put(row, 'chg', change === null ? null : true);
@@ -71,8 +143,7 @@ export function inputRow(transition: CommitTransition): InputRow {
     put(row, 'i_account', insert.accountId);
     row['i_regions'] = regionsOf(insert.regions, transition);
   }
-  const { resourceId, commandId } = transition;
-  return { json: JSON.stringify(row), resourceId, commandId, uuid: insert?.uuid ?? null };
+  return row;
 }
 
 function putFields(row: Columns, fields: ProcessFields): void {
