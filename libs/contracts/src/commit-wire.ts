@@ -21,6 +21,9 @@ export interface EncodedTransition {
   /** of a new resource */
   uuid: string | null;
   returnResource: boolean;
+  /** the guarded process, and the one that waits for its end: a batch writes each process once */
+  processId: number | null;
+  wakeParent: number | null;
   /** a JSON object without line breaks: an absent column is null */
   row: string;
 }
@@ -35,7 +38,7 @@ type Columns = Record<string, unknown>;
 export function encodeTransition(transition: CommitTransition): EncodedTransition {
   const problem = problemOf(transition);
   if (problem !== null) throw new DroverError('Internal', `The transition makes no sense: ${problem}`);
-  const { resourceId, stateField, commandId, commandHash, insert, returnResource } = transition;
+  const { resourceId, stateField, commandId, commandHash, insert, returnResource, processId, wakeParent } = transition;
   return {
     kind: kindOf(transition),
     resourceId,
@@ -44,6 +47,8 @@ export function encodeTransition(transition: CommitTransition): EncodedTransitio
     commandHash,
     uuid: insert?.uuid ?? null,
     returnResource,
+    processId,
+    wakeParent,
     row: JSON.stringify(columnsOf(transition)),
   };
 }
@@ -62,6 +67,8 @@ type Head = [
   commandHash: string | null,
   uuid: string | null,
   returnResource: boolean,
+  processId: number | null,
+  wakeParent: number | null,
 ];
 
 /** A batch as the wire carries it: a line of heads, then a line for each row. JSON has no line breaks of its own. */
@@ -75,6 +82,8 @@ export const commitBatch = {
       one.commandHash,
       one.uuid,
       one.returnResource,
+      one.processId,
+      one.wakeParent,
     ]);
     return [JSON.stringify(heads), ...batch.map(({ row }) => row)].join('\n');
   },
@@ -86,8 +95,20 @@ export const commitBatch = {
     if (!Array.isArray(heads) || heads.length !== rows.length)
       throw new DroverError('InvalidBodyContent', 'A commit batch is a line of heads and a line for each row');
     return heads.map((head, i) => {
-      const [kind, resourceId, stateField, commandId, commandHash, uuid, returnResource] = head;
-      return { kind, resourceId, stateField, commandId, commandHash, uuid, returnResource, row: rows[i]! };
+      const [kind, resourceId, stateField, commandId, commandHash, uuid, returnResource, processId, wakeParent] = head;
+      const row = rows[i]!;
+      return {
+        kind,
+        resourceId,
+        stateField,
+        commandId,
+        commandHash,
+        uuid,
+        returnResource,
+        processId,
+        wakeParent,
+        row,
+      };
     });
   },
 };
@@ -108,6 +129,7 @@ function columnsOf(transition: CommitTransition): Columns {
   put(row, 'xstates', transition.expectStates);
   put(row, 'pid', transition.processId);
   put(row, 'pver', transition.processVersion);
+  put(row, 'par', transition.wakeParent);
   if (change !== null) {
     put(row, typeof change.toState === 'string' ? 'c_to' : 'c_map', change.toState);
     row['c_kind'] = change.feedKind;
@@ -116,6 +138,7 @@ function columnsOf(transition: CommitTransition): Columns {
     put(row, 'c_msg', change.message);
     put(row, 'c_prog', change.progress === null ? null : Math.round(change.progress));
     put(row, 'c_data', change.data);
+    put(row, 'c_refs', change.refs);
     if (change.name !== undefined) {
       row['c_setname'] = true;
       put(row, 'c_name', change.name);
@@ -141,6 +164,7 @@ function columnsOf(transition: CommitTransition): Columns {
     put(row, 'i_desc', insert.description);
     row['i_data'] = insert.data;
     put(row, 'i_account', insert.accountId);
+    put(row, 'i_refs', insert.refs);
     row['i_regions'] = regionsOf(insert.regions, transition);
   }
   return row;
@@ -155,6 +179,8 @@ function putFields(row: Columns, fields: ProcessFields): void {
   row['p_execs'] = fields.executionCount;
   row['p_progress'] = fields.progress;
   put(row, 'p_pred', fields.predecessorId);
+  put(row, 'p_held', fields.heldBy);
+  put(row, 'p_adm', fields.admitted);
   put(row, 'p_code', fields.errorCode);
   put(row, 'p_msg', fields.errorMessage);
   putClock(row, 'p_dl', fields.deadlineMillis);
@@ -171,6 +197,8 @@ function putStart(row: Columns, start: ProcessInsert): void {
   row['p_data'] = start.data;
   put(row, 'p_notify', start.notify);
   row['p_prio'] = start.priority;
+  put(row, 'p_parent', start.parentId);
+  put(row, 'p_pdisp', start.parentDispatch);
   put(row, 'p_total', start.totalMillis);
 }
 
@@ -202,6 +230,7 @@ function problemOf(t: CommitTransition): string | null {
   if (t.processId !== null && t.processVersion === null) return 'a processId needs its version';
   if (t.update !== null && (t.end !== null || t.start !== null)) return 'update excludes end and start';
   if (t.processId !== null && t.start !== null && t.end === null) return 'the region is held: start needs end';
+  if (t.wakeParent !== null && t.processId === null) return 'only the guarded process has a parent to wake';
   if (t.insert !== null && t.processId !== null) return 'a new resource has no process';
   if (t.start !== null && t.start.stateField !== t.stateField)
     return 'a process starts in the region of its transition';

@@ -17,6 +17,8 @@ export interface ProcessFields {
   executionCount: number;
   progress: ProgressDocument;
   predecessorId: number | null;
+  heldBy: string | null;
+  admitted: string | null;
   errorCode: string | null;
   errorMessage: string | null;
   /** attempt deadline from now, milliseconds; `keep` leaves the stored one; null clears it */
@@ -37,6 +39,8 @@ export interface ProcessInsert extends ProcessFields {
   data: JsonObject;
   notify: string | null;
   priority: number;
+  parentId: number | null;
+  parentDispatch: number | null;
   /** longest life, milliseconds from now, or null */
   totalMillis: number | null;
 }
@@ -57,6 +61,8 @@ export interface ResourceChange {
   /** undefined: untouched */
   name?: string | null;
   description?: string | null;
+  /** all references of the resource after the change, `<field>:<number>`; undefined: untouched */
+  refs?: string[];
 }
 
 /** A resource that a commit inserts, in state `requested`; `change` of the same transition moves it on as its first revision. */
@@ -70,6 +76,8 @@ export interface ResourceInsert {
   accountId: number | null;
   /** other state fields with their initial states */
   regions: Record<string, string>;
+  /** what its reference fields point at, `<field>:<number>` */
+  refs?: string[];
 }
 
 /**
@@ -107,6 +115,8 @@ export interface CommitTransition {
   end: { exitReason: string; progress: ProgressDocument; errorCode: string | null; errorMessage: string | null } | null;
   /** a process that starts on the resource, after the end of the guarded one when there is one (chain, onError, pre-emption) */
   start: ProcessInsert | null;
+  /** process that waits for the guarded one to end or park: it is woken in the same transaction */
+  wakeParent: number | null;
   /** answer the resource with its data: costs a read; schedule needs it for the event */
   returnResource: boolean;
 }

@@ -51,6 +51,12 @@ export type ProcessStatus =
   | 'waitingHandler'
   /** the first step waits for the attempt that was cancelled by pre-emption */
   | 'waitingPredecessor'
+  /** a gate (`heldBy`) keeps the next attempt from beginning */
+  | 'held'
+  /** processes of related resources are under way */
+  | 'waitingChildren'
+  /** cancelled while an attempt was under way: leaves when that answers, or its deadline passes */
+  | 'canceling'
   /** the attempt budget is spent: waits for an operator */
   | 'parked';
 
@@ -112,6 +118,16 @@ export interface ProcessRow {
   notify: string | null;
   /** process whose cancelled attempt this one waits for */
   predecessorId: number | null;
+  /** process that started this one on a related resource, and the number of its dispatch that did; a successor inherits both */
+  parentId: number | null;
+  parentDispatch: number | null;
+  /**
+   * what keeps the next attempt from beginning while `held`: a pause (`cluster`, `type/<name>`, `resource/<number>`, `handler/<name>`),
+   * or `limit/<handler>`, its in-flight maximum or open circuit
+   */
+  heldBy: string | null;
+  /** handler whose in-flight limit counts this process */
+  admitted: string | null;
   priority: number;
   accountId: number | null;
   startTime: number;
@@ -119,7 +135,8 @@ export interface ProcessRow {
   errorMessage: string | null;
   /**
    * Facts about the clocks, computed by the database when the row was read; negative: passed. Null: no such clock.
-   * Epoch milliseconds never travel as deadlines: only the database compares times.
+   * Epoch milliseconds never travel as deadlines: only the database compares times. While a pause holds the process, the total and the
+   * waiting clock stand still.
    */
   deadlineInMillis: number | null;
   totalDeadlineInMillis: number | null;

@@ -122,6 +122,12 @@ function clauseOf(work: Work): string {
       return `${name} waits for ${by} ${attempt}, which has no subscriber`;
     case 'waitingPredecessor':
       return `${name} waits until ${by} answers or gives up the attempt that was cancelled`;
+    case 'held':
+      return `${name} is held by ${work.process.heldBy}`;
+    case 'waitingChildren':
+      return `${name} waits for processes of related resources`;
+    case 'canceling':
+      return `${name} was cancelled and waits until ${by} answers or its time is up`;
     case 'parked':
       return `${name} is parked${attemptsOf(work)}${failure}; retry, skip, cancel or force it`;
   }

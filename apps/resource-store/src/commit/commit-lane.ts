@@ -149,12 +149,18 @@ function keysOf(rows: EncodedTransition[], key: RowKey): unknown[] {
   return rows.flatMap((row) => row[key] ?? []);
 }
 
-/** Splits off the rows whose command or uuid is in the batch already: they would only break it. */
+/**
+ * Splits off the rows whose command or uuid is in the batch already, and those that would wake a process that the batch writes: one
+ * statement writes a row once, and the wake-up would be lost.
+ */
 function withoutTwins(rows: EncodedTransition[]): { rows: EncodedTransition[]; twins: Set<number> } {
   const seen = new Set<string>();
   const twins = new Set<number>();
-  rows.forEach(({ commandId, uuid }, i) => {
+  const children = rows.some(({ wakeParent }) => wakeParent !== null);
+  const written = new Set(children ? rows.map(({ processId }) => processId) : []);
+  rows.forEach(({ commandId, uuid, wakeParent }, i) => {
     if ((commandId !== null && seen.has(commandId)) || (uuid !== null && seen.has(uuid))) twins.add(i);
+    if (wakeParent !== null && written.has(wakeParent)) twins.add(i);
     if (commandId !== null) seen.add(commandId);
     if (uuid !== null) seen.add(uuid);
   });

@@ -8,6 +8,8 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Index('process_live_wake', ['nextWakeAt'], { where: "next_wake_at < 'infinity'" })
 @Index('process_live_waiting', ['waitingHandler', 'id'], { where: 'waiting_handler is not null' })
 @Index('process_live_predecessor', ['predecessorId'], { where: 'predecessor_id is not null' })
+@Index('process_live_parent', ['parentId', 'parentDispatch'], { where: 'parent_id is not null' })
+@Index('process_live_admitted', ['admitted'], { where: 'admitted is not null' })
 export class ProcessLiveEntity {
   @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'process_live_pkey' })
   id: number;
@@ -93,11 +95,30 @@ export class ProcessLiveEntity {
 
   @Column({ type: 'json' })
   data: JsonObject;
+
+  @Column({ name: 'parent_id', type: 'bigint', nullable: true })
+  parentId: number | null;
+
+  @Column({ name: 'parent_dispatch', type: 'integer', nullable: true })
+  parentDispatch: number | null;
+
+  /** the gate that keeps the next attempt from beginning */
+  @Column({ name: 'held_by', type: 'text', nullable: true })
+  heldBy: string | null;
+
+  /** since when a pause holds it: the clocks stand still */
+  @Column({ name: 'held_since', type: 'timestamptz', nullable: true })
+  heldSince: Date | null;
+
+  /** handler whose in-flight limit counts this process */
+  @Column({ type: 'text', nullable: true })
+  admitted: string | null;
 }
 
 /** A process that ended: one row, partitioned by the day of its end. */
 @Entity('process_finished')
 @Index('process_finished_resource', ['resourceId', 'id'])
+@Index('process_finished_parent', ['parentId', 'parentDispatch'], { where: 'parent_id is not null' })
 export class ProcessFinishedEntity {
   @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'process_finished_pkey' })
   id: number;
@@ -146,4 +167,10 @@ export class ProcessFinishedEntity {
 
   @Column({ type: 'json' })
   data: JsonObject;
+
+  @Column({ name: 'parent_id', type: 'bigint', nullable: true })
+  parentId: number | null;
+
+  @Column({ name: 'parent_dispatch', type: 'integer', nullable: true })
+  parentDispatch: number | null;
 }

@@ -46,6 +46,7 @@ export class ResourceEntity {
 @Index('resource_data_uuid', ['uuid'], { unique: true })
 @Index('resource_data_type', ['type', 'id'])
 @Index('resource_data_claim', ['claim'], { unique: true, where: 'claim is not null' })
+@Index('resource_data_refs', ['refs'], { where: 'refs is not null', type: 'gin' })
 export class ResourceDataEntity {
   @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'resource_data_pkey' })
   id: number;
@@ -77,4 +78,8 @@ export class ResourceDataEntity {
 
   @Column({ type: 'jsonb' })
   data: JsonObject;
+
+  /** `<field>:<number>` of each reference field that is set */
+  @Column({ type: 'text', array: true, nullable: true })
+  refs: string[] | null;
 }

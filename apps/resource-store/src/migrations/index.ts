@@ -1,5 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { INITIAL_SCHEMA } from './001-initial.sql.js';
+import { DEPTH } from './002-depth.sql.js';
 
 class Initial1763812800000 implements MigrationInterface {
   name = 'Initial1763812800000';
@@ -13,5 +14,17 @@ class Initial1763812800000 implements MigrationInterface {
   }
 }
 
+class Depth1763851200000 implements MigrationInterface {
+  name = 'Depth1763851200000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(DEPTH);
+  }
+
+  async down(): Promise<void> {
+    throw new Error('There is no way back: restore a backup');
+  }
+}
+
 /** In order; a released one is never changed. */
-export const MIGRATIONS = [Initial1763812800000];
+export const MIGRATIONS = [Initial1763812800000, Depth1763851200000];

@@ -44,7 +44,7 @@ async function describeSchema(dataSource: DataSource, schema: string): Promise<D
     dataSource,
     `select tablename, indexname,
             replace(replace(regexp_replace(indexdef, ' ON (ONLY )?', ' ON '), $1 || '.', ''), '"', '') as definition
-       from pg_indexes where schemaname = $1 and tablename = any ($2) and indexdef not like '%USING brin%'
+       from pg_indexes where schemaname = $1 and tablename = any ($2) and indexdef not like '%USING brin%' and indexdef not like '%DESC%'
       order by 1, 2`,
     [schema, tables],
   );

@@ -67,6 +67,7 @@ const BASE = {
   update: null,
   end: null,
   start: null,
+  wakeParent: null,
   returnResource: false,
 } as const satisfies Partial<CommitTransition>;
 

@@ -4,17 +4,18 @@
  * those of the resource's change. What is stored as it came is `json`: it is passed on as text, never taken apart.
  */
 const CHANGE = `
-  c_to text, c_map json, c_kind text, c_proc text, c_trans text, c_msg text, c_prog smallint, c_data jsonb`;
+  c_to text, c_map json, c_kind text, c_proc text, c_trans text, c_msg text, c_prog smallint, c_data jsonb, c_refs text[]`;
 
 const PROCESS = `
   p_name text, p_status text, p_waiting text, p_slot smallint, p_dispatch int, p_execs int, p_progress json,
-  p_pred bigint, p_code text, p_msg text,
+  p_pred bigint, p_held text, p_adm text, p_code text, p_msg text,
   p_dl double precision, p_dlkeep boolean, p_wdl double precision, p_wdlkeep boolean, p_wake double precision, p_wakedl boolean`;
 
 const START = `
-  p_began text, p_defver int, p_token text, p_data json, p_notify text, p_prio int, p_total double precision`;
+  p_began text, p_defver int, p_token text, p_data json, p_notify text, p_prio int, p_total double precision,
+  p_parent bigint, p_pdisp int`;
 
-const END = `e_exit text, e_progress json, e_code text, e_msg text`;
+const END = `par bigint, e_exit text, e_progress json, e_code text, e_msg text`;
 
 /** Of an existing resource. What the filters of the statement read comes first: a row is unpacked from the left. */
 const GUARDS = `
@@ -31,7 +32,7 @@ export const TRANSITION_COLUMNS = {
 /** Of a new resource. */
 export const INSERT_COLUMNS = `
   start boolean, cmd uuid, hash text, reg bigint, field text, chg boolean, ret boolean,
-  i_type text, i_kind text, i_uuid text, i_name text, i_desc text, i_data jsonb, i_account bigint, i_regions jsonb,
+  i_type text, i_kind text, i_uuid text, i_name text, i_desc text, i_data jsonb, i_account bigint, i_regions jsonb, i_refs text[],
   ${CHANGE}, ${PROCESS}, ${START}`;
 
 /** Milliseconds since the epoch of a timestamptz, as a bigint. */
@@ -52,6 +53,9 @@ const NAMELESS_STATES = `('requested', 'inactive', 'updating-inactive', 'removin
 /** The name that a resource holds alone in a state, or null. */
 export const claimOf = (type: string, state: string, name: string): string =>
   `case when ${type} = 'externalHandler' and ${state} not in ${NAMELESS_STATES} then 'externalHandler/' || (${name}) end`;
+
+/** Does this gate stop the clocks? Pauses do; waiting for a handler that works at its limit is the handler's own time. */
+export const isPause = (gate: string): string => `(${gate} is not null and ${gate} not like 'limit/%')`;
 
 /** `next_wake_at`: what the engine asks for, never later than the total or the waiting clock, infinity where only an operator can act. */
 export const wakeAt = (t: { wake: string; wakeAtDeadline: string; deadline: string; wait: string; total: string }) => `

@@ -1,4 +1,4 @@
-import { claimOf, fromNow, HANDLER_STATES, INSERT_COLUMNS, millis, wakeAt } from './columns.sql.js';
+import { claimOf, fromNow, HANDLER_STATES, INSERT_COLUMNS, isPause, millis, wakeAt } from './columns.sql.js';
 
 /**
  * Commits a batch of new resources, each with its first revision, its first process and its feed row. Same rules as
@@ -52,9 +52,9 @@ commanded as (
   select cmd, md5(hash)::uuid, new_res, new_pid from ok where cmd is not null
 ),
 described as (
-  insert into resource_data (id, created, removed, revision, type, uuid, name, description, claim, data)
+  insert into resource_data (id, created, removed, revision, type, uuid, name, description, claim, data, refs)
   select new_res, now(), case when next_state = 'removed' then now() end, 1, i_type, i_uuid, i_name, i_desc, claim,
-         case when c_data is null then i_data else i_data || c_data end
+         case when c_data is null then i_data else i_data || c_data end, coalesce(c_refs, i_refs)
     from ok
 ),
 made as (
@@ -71,13 +71,13 @@ started as (
   insert into process_live (id, resource_id, account_id, predecessor_id, start_time, next_wake_at, deadline, wait_deadline,
                             total_deadline, version, definition_version, dispatch, execution_count, priority, slot, resend,
                             resource_type, state_field, name, began_state, status, waiting_handler, token, notify,
-                            error_code, error_message, progress, data)
+                            error_code, error_message, progress, data, parent_id, parent_dispatch, held_by, held_since, admitted)
   select new_pid, new_res, i_account, p_pred, now(),
          ${wakeAt({ wake: 'p_wake', wakeAtDeadline: 'p_wakedl', deadline: fromNow('p_dl'), wait: fromNow('p_wdl'), total: fromNow('p_total') })},
          ${fromNow('p_dl')}, ${fromNow('p_wdl')}, ${fromNow('p_total')},
          1, p_defver, p_dispatch, p_execs, p_prio, p_slot, false,
          i_type, field, p_name, coalesce(p_began, 'requested'), p_status, p_waiting, p_token, p_notify,
-         p_code, p_msg, p_progress, p_data
+         p_code, p_msg, p_progress, p_data, p_parent, p_pdisp, p_held, case when ${isPause('p_held')} then now() end, p_adm
     from ok where start
 ),
 -- after made: the transaction has its id before it draws a feed number (relay/horizon.ts)

@@ -1,4 +1,13 @@
-import { claimOf, fromNow, GONE_STATES, HANDLER_STATES, millis, TRANSITION_COLUMNS, wakeAt } from './columns.sql.js';
+import {
+  claimOf,
+  fromNow,
+  GONE_STATES,
+  HANDLER_STATES,
+  isPause,
+  millis,
+  TRANSITION_COLUMNS,
+  wakeAt,
+} from './columns.sql.js';
 
 /**
  * Commits a batch of transitions of existing resources: one statement, one round trip, one transaction.
@@ -34,7 +43,7 @@ with held as materialized (
      for update
 ),
 live as materialized (
-  select p.id, p.version, p.resource_id, p.state_field, p.deadline, p.wait_deadline
+  select p.id, p.version, p.resource_id, p.state_field, p.deadline, p.wait_deadline, p.held_since
     from process_live p
    where p.resource_id = any (array(select id from held))
    order by p.id + 0
@@ -72,8 +81,8 @@ ${when(
 ${when(
   starts,
   `         case when i.p_dlkeep then p.deadline else ${fromNow('i.p_dl')} end as next_deadline,
-         case when i.p_wdlkeep then p.wait_deadline else ${fromNow('i.p_wdl')} end as next_wait,\n`,
-)}         i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions
+         case when i.p_wdlkeep then p.wait_deadline + rests.lasted else ${fromNow('i.p_wdl')} end as next_wait,\n`,
+)}${when(updates, `         rests.lasted,\n`)}         i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions
     from (select x.ordinality::int as n, x.*
             from rows from (json_to_recordset($1::json) as (${TRANSITION_COLUMNS[kind]})) with ordinality x) i
     left join held r on r.id = i.res
@@ -82,7 +91,13 @@ ${when(
      select case when i.field = 'state' then r.state else r.regions -> i.field ->> 'state' end as state) cur
    cross join lateral (
      select case when i.c_map is not null then i.c_map ->> cur.state else coalesce(i.c_to, cur.state) end as state) nxt
-   -- null: no handler, or its hold on its name stays as it is; true: takes it (or renames); false: gives it back
+${when(
+  starts,
+  `   -- how long a pause has held it that ends now: its clocks stood still
+   cross join lateral (
+     select case when p.held_since is not null and not ${isPause('i.p_held')} then now() - p.held_since
+                 else interval '0' end as lasted) rests\n`,
+)}   -- null: no handler, or its hold on its name stays as it is; true: takes it (or renames); false: gives it back
    cross join lateral (
      select case when r.type = 'externalHandler' and i.field = 'state' and i.chg
                  then ${claimOf('r.type', 'nxt.state', "''")} is not null end as claims) hld
@@ -121,6 +136,7 @@ wrote as (
          name = case when ok.c_setname then ok.c_name else d.name end,
          description = case when ok.c_setdesc then ok.c_desc else d.description end,
          removed = case when ok.field = 'state' and ok.next_state = 'removed' and d.removed is null then now() else d.removed end,
+         refs = coalesce(ok.c_refs, d.refs),
          claim = case when ok.claims is null then d.claim
                       when ok.claims then 'externalHandler/' || case when ok.c_setname then ok.c_name else d.name end end,
          revision = d.revision + 1
@@ -135,7 +151,10 @@ ${when(
          name = ok.p_name, status = ok.p_status, waiting_handler = ok.p_waiting, slot = ok.p_slot, dispatch = ok.p_dispatch,
          execution_count = ok.p_execs, progress = ok.p_progress, predecessor_id = ok.p_pred, resend = false,
          error_code = ok.p_code, error_message = ok.p_msg, deadline = ok.next_deadline, wait_deadline = ok.next_wait,
-         next_wake_at = ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: 'p.total_deadline' })}
+         held_by = ok.p_held, admitted = ok.p_adm,
+         held_since = case when ${isPause('ok.p_held')} then coalesce(p.held_since, now()) end,
+         total_deadline = p.total_deadline + ok.lasted,
+         next_wake_at = ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: '(p.total_deadline + ok.lasted)' })}
     from ok
    where ok.upd and p.id = ok.pid and p.id = any (array(select pid from ok where upd))
 ),
@@ -158,10 +177,24 @@ swept as (
 ),
 finished as (
   insert into process_finished (id, resource_id, account_id, start_time, end_time, definition_version, execution_count, priority,
-                                resource_type, state_field, name, exit_reason, error_code, error_message, progress, data)
+                                resource_type, state_field, name, exit_reason, error_code, error_message, progress, data,
+                                parent_id, parent_dispatch)
   select id, resource_id, account_id, start_time, now(), definition_version, execution_count, priority,
-         resource_type, state_field, name, e_exit, e_code, e_msg, e_progress, data
+         resource_type, state_field, name, e_exit, e_code, e_msg, e_progress, data, parent_id, parent_dispatch
     from (select * from ended union all select * from swept) gone
+),
+-- Who waits for a process that ends (or parks) decides again. Locked last, in id order; the lane keeps a parent's own transition out of
+-- the batch of its children's. Its version moves on: what it decides meanwhile must not overwrite this wake-up.
+parents as materialized (
+  select p.id from process_live p
+   where p.id = any (array(select par from ok where par is not null union select parent_id from swept where parent_id is not null))
+     and p.status in ('waitingChildren', 'canceling')
+   order by p.id + 0
+     for update
+),
+woken as (
+  update process_live p set next_wake_at = now(), version = p.version + 1
+   where p.id = any (array(select id from parents))
 ),
 `,
     )}${when(
@@ -170,13 +203,14 @@ finished as (
   insert into process_live (id, resource_id, account_id, predecessor_id, start_time, next_wake_at, deadline, wait_deadline,
                             total_deadline, version, definition_version, dispatch, execution_count, priority, slot, resend,
                             resource_type, state_field, name, began_state, status, waiting_handler, token, notify,
-                            error_code, error_message, progress, data)
+                            error_code, error_message, progress, data, parent_id, parent_dispatch, held_by, held_since, admitted)
   select ok.new_pid, ok.res, ok.account_id, ok.p_pred, now(),
          ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: fromNow('ok.p_total') })},
          ok.next_deadline, ok.next_wait, ${fromNow('ok.p_total')},
          1, ok.p_defver, ok.p_dispatch, ok.p_execs, ok.p_prio, ok.p_slot, false,
          ok.type, ok.field, ok.p_name, coalesce(ok.p_began, ok.from_state), ok.p_status, ok.p_waiting, ok.p_token, ok.p_notify,
-         ok.p_code, ok.p_msg, ok.p_progress, ok.p_data
+         ok.p_code, ok.p_msg, ok.p_progress, ok.p_data, ok.p_parent, ok.p_pdisp, ok.p_held,
+         case when ${isPause('ok.p_held')} then now() end, ok.p_adm
     from ok${when(ends, ' left join ended e on e.id = ok.pid')}
    where ok.start
 ),

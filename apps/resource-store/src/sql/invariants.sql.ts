@@ -29,7 +29,7 @@ select format('process %s (%s) is live, and %s %s rests in %s of %s', p.id, p.na
 
 export const UNWAKEABLE = `
 select format('process %s (%s) is %s and nothing will ever wake it', id, name, status) as message
-  from process_live where next_wake_at = 'infinity' and status <> 'parked' limit $1`;
+  from process_live where next_wake_at = 'infinity' and status not in ('parked', 'held') limit $1`;
 
 export const LIVE_AND_FINISHED = `
 select format('process %s (%s) is live and finished', p.id, p.name) as message

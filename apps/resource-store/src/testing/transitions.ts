@@ -31,6 +31,8 @@ export function fields(over: Partial<ProcessFields> = {}): ProcessFields {
     executionCount: 1,
     progress: { v: 1 },
     predecessorId: null,
+    heldBy: null,
+    admitted: null,
     errorCode: null,
     errorMessage: null,
     deadlineMillis: 30_000,
@@ -50,6 +52,8 @@ export function start(over: Partial<ProcessInsert> = {}): ProcessInsert {
     data: { asked: true },
     notify: null,
     priority: 0,
+    parentId: null,
+    parentDispatch: null,
     totalMillis: null,
     ...over,
   };

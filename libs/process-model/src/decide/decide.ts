@@ -171,7 +171,11 @@ function woken(draft: Draft): string | null {
       return overdue(draft);
     case 'backoff':
     case 'delayed':
+    case 'held':
       return attemptAgain(draft);
+    case 'waitingChildren':
+    case 'canceling':
+      return rearm(draft);
     case 'waitingHandler':
       return probe(draft);
     case 'waitingPredecessor':

@@ -69,6 +69,8 @@ export class Draft {
   name: string;
   status: ProcessFields['status'];
   waitingHandler: string | null = null;
+  heldBy: string | null = null;
+  admitted: string | null;
   slot: number | null;
   dispatch: number;
   executionCount: number;
@@ -96,6 +98,7 @@ export class Draft {
     this.region = { ...regionOf(resource, process.stateField) };
     this.name = process.name;
     this.status = process.status;
+    this.admitted = process.admitted;
     this.slot = process.slot;
     this.dispatch = process.dispatch;
     this.executionCount = process.executionCount;
@@ -233,6 +236,8 @@ export class Draft {
       executionCount: this.executionCount,
       progress: packProgress(this.progress),
       predecessorId: this.progress.predecessor?.processId ?? null,
+      heldBy: this.heldBy,
+      admitted: this.admitted,
       errorCode: this.error?.code ?? null,
       errorMessage: this.error?.message ?? null,
       deadlineMillis: this.deadlineMillis,
@@ -263,6 +268,7 @@ export class Draft {
               errorMessage: this.error?.message ?? null,
             },
       start: this.successor,
+      wakeParent: this.ended !== null || this.status === 'parked' ? this.process.parentId : null,
     };
   }
 
@@ -311,6 +317,7 @@ export function guards(registryRevision: number): CommitTransition {
     update: null,
     end: null,
     start: null,
+    wakeParent: null,
     returnResource: false,
   };
 }

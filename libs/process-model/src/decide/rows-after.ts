@@ -28,6 +28,8 @@ export function processAfter(
       data: start.data,
       notify: start.notify,
       priority: start.priority,
+      parentId: start.parentId,
+      parentDispatch: start.parentDispatch,
       accountId: before?.accountId ?? transition.insert?.accountId ?? applied.before?.accountId ?? null,
       startTime: applied.now,
       deadlineInMillis: typeof start.deadlineMillis === 'number' ? start.deadlineMillis : null,
@@ -38,10 +40,12 @@ export function processAfter(
   if (transition.update === null || before === null) return null;
   const { update } = transition;
   const elapsed = applied.now - before.readAt;
+  // A pause stops the total and the waiting clock.
+  const counted = isPause(before.heldBy) ? 0 : elapsed;
   const row = rowOf(update, applied, before);
   row.deadlineInMillis = kept(update.deadlineMillis, before.deadlineInMillis, elapsed);
-  row.waitDeadlineInMillis = kept(update.waitDeadlineMillis, before.waitDeadlineInMillis, elapsed);
-  row.totalDeadlineInMillis = kept('keep', before.totalDeadlineInMillis, elapsed);
+  row.waitDeadlineInMillis = kept(update.waitDeadlineMillis, before.waitDeadlineInMillis, counted);
+  row.totalDeadlineInMillis = kept('keep', before.totalDeadlineInMillis, counted);
   return row;
 }
 
@@ -74,6 +78,10 @@ function rowOf(
     data: rest.data,
     notify: rest.notify,
     predecessorId: fields.predecessorId,
+    parentId: rest.parentId,
+    parentDispatch: rest.parentDispatch,
+    heldBy: fields.heldBy,
+    admitted: fields.admitted,
     priority: rest.priority,
     accountId: rest.accountId,
     startTime: rest.startTime,
@@ -84,6 +92,11 @@ function rowOf(
     waitDeadlineInMillis: rest.waitDeadlineInMillis,
     readAt: applied.now,
   };
+}
+
+/** Is it a gate that stops the clocks, rather than a handler's limit? */
+export function isPause(heldBy: string | null): boolean {
+  return heldBy !== null && !heldBy.startsWith('limit/');
 }
 
 /** A clock as a distance from the commit; `elapsed` milliseconds lie between the row before it and the commit. */

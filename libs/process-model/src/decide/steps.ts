@@ -175,6 +175,8 @@ function followUp(
     notify: draft.process.notify,
     token: draft.process.token,
     beganState,
+    parentId: draft.process.parentId,
+    parentDispatch: draft.process.parentDispatch,
     entry: { from, to: next.transitioning },
     cause: exit === 'FAILED' ? draft.error : null,
     errorPath: exit === 'FAILED' ? [...draft.progress.errorPath, draft.name] : [],
@@ -197,6 +199,9 @@ export interface BeginOptions {
   cause?: { code: string; message: string } | null;
   errorPath?: string[];
   predecessor?: Predecessor | null;
+  /** the process that started this one on a related resource */
+  parentId?: number | null;
+  parentDispatch?: number | null;
   /** when the database read the row that the predecessor's deadline comes from */
   readAt?: number;
 }
@@ -226,6 +231,10 @@ export function beginProcess(
     executionCount: 1,
     progress: {},
     predecessorId: predecessor?.processId ?? null,
+    parentId: options.parentId ?? null,
+    parentDispatch: options.parentDispatch ?? null,
+    heldBy: null,
+    admitted: null,
     errorCode: null,
     errorMessage: null,
     deadlineMillis: null,

@@ -1,0 +1,34 @@
+/** Parents and children, gates (pauses, limits, circuit breakers), and what references what. */
+export const DEPTH = `
+alter table process_live
+  add column parent_id bigint,
+  add column parent_dispatch integer,
+  add column held_by text,
+  add column held_since timestamptz,
+  add column admitted text;
+create index process_live_parent on process_live (parent_id, parent_dispatch) where parent_id is not null;
+create index process_live_held on process_live (held_by, priority desc, id) where held_by is not null;
+create index process_live_admitted on process_live (admitted) where admitted is not null;
+
+alter table process_finished
+  add column parent_id bigint,
+  add column parent_dispatch integer;
+create index process_finished_parent on process_finished (parent_id, parent_dispatch) where parent_id is not null;
+
+-- One entry per reference field that is set, '<field>:<number>': what points at a resource is found by it.
+alter table resource_data add column refs text[];
+create index resource_data_refs on resource_data using gin (refs) where refs is not null;
+
+create table pause (
+  scope     text        not null constraint pause_pkey primary key,
+  since     timestamptz not null default now(),
+  operator  text,
+  reason    text
+);
+
+create table handler_gate (
+  handler       text    not null constraint handler_gate_pkey primary key,
+  failures      integer not null,
+  opened_until  timestamptz
+);
+`;
