@@ -16,6 +16,7 @@ import {
 import { DroverError, isJsonObject, type JsonObject, newToken, parseId, uuidv7 } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
+  afterStart,
   externalResource,
   guards,
   legalActions,
@@ -158,33 +159,25 @@ export class Commands {
     let planned = await plan();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       if (!('transition' in planned)) return planned;
-      const { outcome, repeated } = await this.committer.commit(planned.transition);
-      switch (outcome.outcome) {
-        case 'applied':
+      const after = afterStart(planned.transition, await this.committer.commit(planned.transition));
+      switch (after.kind) {
+        case 'started':
           return {
-            resource: await this.lifecycle.started(planned, outcome, planned.before, planned.around),
-            processId: outcome.processId,
+            resource: await this.lifecycle.started(planned, after.applied, planned.before, planned.around),
+            processId: after.applied.processId,
           };
-        case 'repeat':
-          return this.repeated(outcome, repeated);
-        case 'conflict':
-          if (outcome.resource === null || planOn === undefined) throw notFound();
-          if (planned.transition.expectType !== null && outcome.resource.type !== planned.transition.expectType)
-            throw notFound();
-          planned = await planOn(outcome.resource, outcome.process);
+        case 'repeated':
+          return this.repeated(after.repeat, after.ours);
+        case 'planOn':
+          if (planOn === undefined) throw notFound();
+          planned = await planOn(after.resource, after.process);
           break;
         case 'staleRegistry':
           await this.registry.mirror.refresh();
           planned = await plan();
           break;
-        case 'commandReused':
-          throw reused();
-        case 'notUnique':
-          throw new DroverError('NotUnique', `Another resource has this ${outcome.field}`, {
-            fieldName: outcome.field,
-          });
-        case 'refused':
-          throw new DroverError('InvalidBodyContent', 'The database refuses a value of this request');
+        case 'refuse':
+          throw after.error;
       }
     }
     throw new DroverError('ResourceBusy', 'The resource is changed by others all the time; try again');

@@ -1,20 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import {
-  type CommitOutcome,
-  type CommitTransition,
-  commitTransitions,
-  type EncodedTransition,
-  encodeTransition,
-} from '@drover/contracts';
+import { type CommitTransition, commitTransitions, type EncodedTransition, encodeTransition } from '@drover/contracts';
 import { Batcher, callBackoffMillis, DroverError, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
+import type { Committed } from '@drover/process-model';
 import { DatabaseClock } from '../lifecycle/database-clock.js';
-
-/** A transition's outcome. `repeated`: an earlier try went unanswered, so a conflict may be our own success. */
-export interface Committed {
-  outcome: CommitOutcome;
-  repeated: boolean;
-}
 
 /**
  * The road from the engine to the database: gathers transitions while the previous batch is in flight, one lane for starts and one for

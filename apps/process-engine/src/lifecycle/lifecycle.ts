@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import type { CommitOutcome, CommitTransition, ProcessRow, ResourceRow, WorkRow } from '@drover/contracts';
-import { canonicalJson, DroverError } from '@drover/kernel';
+import type { CommitOutcome, ProcessRow, ResourceRow, WorkRow } from '@drover/contracts';
+import { DroverError } from '@drover/kernel';
 import {
+  afterStep,
   decide,
   type Effect,
   type Input,
+  passOn,
   processAfter,
   resourceAfter,
+  resumeEffects,
   type StartDecision,
   type Surroundings,
   unpackProgress,
@@ -93,10 +96,7 @@ export class Lifecycle {
     if (live === null) return;
     const around = await this.registry.aroundProcess(live.process);
     this.keep(live);
-    const { status } = live.process;
-    if (status === 'dispatched') await this.effects.run([{ kind: 'dispatch' }], live, around, null);
-    if (status === 'running') await this.effects.run([{ kind: 'run' }], live, around, null);
-    if (status === 'ready') await this.effects.run([{ kind: 'advance' }], live, around, null);
+    await this.effects.run(resumeEffects(live.process), live, around, null);
   }
 
   private async work(processId: number, input: Input, token: string | null, known: WorkRow | null): Promise<boolean> {
@@ -109,16 +109,8 @@ export class Lifecycle {
     this.cache.delete(processId);
     const { live, successor } = await this.loader.load(processId);
     if (live !== null) return (await this.attempt(live, input, token)) === 'done';
-    return successor !== null && this.passOn(successor, processId, input, token);
-  }
-
-  /** An answer of a process that pre-emption ended goes to the process that waits for it. */
-  private async passOn(successor: WorkRow, processId: number, input: Input, token: string | null): Promise<boolean> {
-    if (input.kind !== 'reply' || input.reply.kind === 'progress' || input.reply.kind === 'rejected') return false;
-    const { predecessor } = unpackProgress(successor.process.progress);
-    if (predecessor?.dispatch !== input.dispatch || (token !== null && predecessor.token !== token)) return false;
-    const data = input.reply.kind === 'failed' ? {} : input.reply.data;
-    return this.handle(successor.process.id, { kind: 'predecessorAnswered', predecessorId: processId, data });
+    const passed = successor === null ? null : passOn(successor.process, processId, input, token);
+    return passed !== null && this.handle(successor!.process.id, passed);
   }
 
   private async attempt(work: WorkRow, input: Input, token: string | null): Promise<'done' | 'ignored'> {
@@ -129,58 +121,29 @@ export class Lifecycle {
       const decision = decide(process, resource, around, input);
       if (decision.kind === 'ignore') return 'ignored';
       if (decision.kind === 'refuse') throw decision.error;
-      const { outcome, repeated } = await this.committer.commit(decision.transition);
-      switch (outcome.outcome) {
-        case 'applied':
-          await this.applied(decision.transition, decision.effects, { process, resource }, outcome, around);
+      const before = { process, resource };
+      const after = afterStep(decision.transition, before, await this.committer.commit(decision.transition));
+      switch (after.kind) {
+        case 'carryOut':
+          this.wakeUps.expect(after.wakeMillis);
+          await this.carryOut(decision.effects, after.process, after.resource, before, around);
           return 'done';
-        case 'conflict':
-          if (repeated && wasOurs(decision.transition, process, outcome.process)) {
-            await this.settled(decision.effects, { process, resource }, outcome, around);
-            return 'done';
-          }
-          if (outcome.resource === null || outcome.process?.id !== process.id) return this.gone(process.id);
-          ({ process, resource } = { process: outcome.process, resource: outcome.resource });
+        case 'again':
+          ({ process, resource } = after);
           break;
         case 'staleRegistry':
           await this.registry.mirror.refresh();
           break;
-        case 'repeat':
-          // An operator's act that another try of the same command brought about.
+        case 'settled':
           return 'done';
-        default:
-          throw new DroverError('Internal', `the store answered ${outcome.outcome} to a step of process ${process.id}`);
+        case 'gone':
+          this.cache.delete(process.id);
+          return 'ignored';
+        case 'fail':
+          throw after.error;
       }
     }
     throw new DroverError('ResourceBusy', `resource ${resource.id} changed ${MAX_TRIES} times during one decision`);
-  }
-
-  private gone(processId: number): 'ignored' {
-    this.cache.delete(processId);
-    return 'ignored';
-  }
-
-  private async applied(
-    transition: CommitTransition,
-    effects: Effect[],
-    before: WorkRow,
-    outcome: Applied,
-    around: Surroundings,
-  ): Promise<void> {
-    const process = processAfter(before.process, transition, outcome);
-    const resource = resourceAfter(before.resource, transition, outcome);
-    this.wakeUps.expect((transition.start ?? transition.update)?.wakeMillis ?? null);
-    await this.carryOut(effects, process, resource, before, around);
-  }
-
-  /** Our commit had been applied and only its answer was lost: the effects are still to be carried out. */
-  private async settled(
-    effects: Effect[],
-    before: WorkRow,
-    present: { resource: ResourceRow | null; process: ProcessRow | null },
-    around: Surroundings,
-  ): Promise<void> {
-    await this.carryOut(effects, present.process, present.resource ?? before.resource, before, around);
   }
 
   private async carryOut(
@@ -201,19 +164,4 @@ export class Lifecycle {
     if (this.cache.size >= MAX_CACHED) this.cache.delete(this.cache.keys().next().value!);
     this.cache.set(work.process.id, work);
   }
-}
-
-/** Does the present row show that a transition whose answer was lost had been applied? */
-function wasOurs(transition: CommitTransition, before: ProcessRow, present: ProcessRow | null): boolean {
-  if (transition.start !== null)
-    return present !== null && present.id !== before.id && present.token === transition.start.token;
-  if (transition.update === null) return present === null || present.id !== before.id;
-  return (
-    present !== null &&
-    present.id === before.id &&
-    present.version === before.version + 1 &&
-    present.dispatch === transition.update.dispatch &&
-    present.status === transition.update.status &&
-    canonicalJson(present.progress) === canonicalJson(transition.update.progress)
-  );
 }

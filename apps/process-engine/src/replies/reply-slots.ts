@@ -1,25 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { leaseSlots, SLOT_LEASE_MILLIS } from '@drover/contracts';
+import { leaseSlots } from '@drover/contracts';
 import { monotonicMillis, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
+import { SlotLeases } from '@drover/process-model';
 import { Log } from '../log.js';
 
 /** Leases are renewed this often: three tries fit into one lease. */
 const RENEW_MILLIS = 1_500;
 /** Without a lease nothing goes on: asked again this soon. */
 const RETRY_MILLIS = 100;
-/** A lease counts as over this long before the database says so: the answer's way here took time. */
-const SAFETY_MILLIS = 500;
-/** An adopted slot without live processes is given back after this long: a late reply may still come to it. */
-const ADOPTED_MILLIS = 60_000;
-
-interface Lease {
-  epoch: number;
-  /** by this program's monotonic clock */
-  validUntil: number;
-  since: number;
-}
 
 /** Told when a slot comes or goes. `lapsed`: another engine held it and may have left work behind. */
 export interface SlotListener {
@@ -35,11 +25,9 @@ export interface SlotListener {
 export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown {
   /** of this boot: a restarted engine is another one */
   readonly engine = `engine-${randomBytes(6).toString('hex')}`;
-  private readonly leases = new Map<number, Lease>();
-  private homeSlot: number | null = null;
+  private readonly leases = new SlotLeases();
   private waiting: ((slot: number) => void)[] = [];
   private listener: SlotListener | null = null;
-  private liveProcesses: Record<string, number> = {};
   private readonly stopped = new AbortController();
   private loop: Promise<void> | null = null;
 
@@ -60,7 +48,7 @@ export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown
   async onApplicationShutdown(): Promise<void> {
     this.stopped.abort();
     await this.loop;
-    const release = [...this.leases.keys()];
+    const release = this.leases.slots();
     if (release.length === 0) return;
     const request = { engine: this.engine, held: [], want: 0, takeLapsed: false, release };
     await this.bus.request(leaseSlots, request, 1_000).catch(() => undefined);
@@ -71,21 +59,16 @@ export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown
    * before it knows where it is: an event of a slot that another took over would never be sent.
    */
   async home(): Promise<number> {
-    return this.ready ? this.homeSlot! : new Promise((resolve) => this.waiting.push(resolve));
+    return this.leases.home(monotonicMillis()) ?? new Promise((resolve) => this.waiting.push(resolve));
   }
 
   get ready(): boolean {
-    return this.homeSlot !== null && this.holds(this.homeSlot);
+    return this.leases.home(monotonicMillis()) !== null;
   }
 
   /** Is the lease surely still ours? */
   holds(slot: number): boolean {
-    const lease = this.leases.get(slot);
-    return lease !== undefined && monotonicMillis() < lease.validUntil;
-  }
-
-  held(): { slot: number; epoch: number }[] {
-    return [...this.leases].map(([slot, { epoch }]) => ({ slot, epoch }));
+    return this.leases.holds(slot, monotonicMillis());
   }
 
   private async keep(): Promise<void> {
@@ -104,46 +87,21 @@ export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown
 
   private async renew(): Promise<void> {
     const sentAt = monotonicMillis();
-    const release = this.idleAdopted(sentAt);
     const answer = await this.bus.request(leaseSlots, {
       engine: this.engine,
-      held: this.held().filter(({ slot }) => !release.includes(slot)),
-      want: this.homeSlot === null ? 1 : 0,
+      ...this.leases.request(sentAt),
       takeLapsed: true,
-      release,
     });
-    this.liveProcesses = answer.liveProcesses;
-    const validUntil = sentAt + SLOT_LEASE_MILLIS - SAFETY_MILLIS;
-    const given = new Map(answer.slots.map((slot) => [slot.slot, slot]));
-    for (const [slot, lease] of this.leases) {
-      if (given.get(slot)?.epoch !== lease.epoch) this.lose(slot);
+    const { gained, lost } = this.leases.answered(sentAt, answer.slots, answer.liveProcesses);
+    for (const slot of lost) {
+      this.log.warn({ slot }, 'lost a reply slot');
+      this.listener?.lost(slot);
     }
-    for (const { slot, epoch, lapsed } of answer.slots) {
-      const known = this.leases.get(slot);
-      if (known !== undefined) known.validUntil = validUntil;
-      else this.gain(slot, { epoch, validUntil, since: sentAt }, lapsed);
+    for (const { slot, epoch, lapsed } of gained) {
+      this.log.info({ slot, lapsed }, lapsed ? 'took over a reply slot' : 'leased a reply slot');
+      this.listener?.gained(slot, epoch, lapsed);
     }
-    if (this.ready) for (const resolve of this.waiting.splice(0)) resolve(this.homeSlot!);
-  }
-
-  private gain(slot: number, lease: Lease, lapsed: boolean): void {
-    this.leases.set(slot, lease);
-    this.log.info({ slot, lapsed }, lapsed ? 'took over a reply slot' : 'leased a reply slot');
-    this.listener?.gained(slot, lease.epoch, lapsed);
-    this.homeSlot ??= slot;
-  }
-
-  private lose(slot: number): void {
-    this.leases.delete(slot);
-    this.log.warn({ slot }, 'lost a reply slot');
-    if (this.homeSlot === slot) this.homeSlot = null;
-    this.listener?.lost(slot);
-  }
-
-  private idleAdopted(now: number): number[] {
-    return [...this.leases]
-      .filter(([slot, lease]) => slot !== this.homeSlot && now - lease.since > ADOPTED_MILLIS)
-      .map(([slot]) => slot)
-      .filter((slot) => (this.liveProcesses[String(slot)] ?? 0) === 0);
+    const home = this.leases.home(monotonicMillis());
+    if (home !== null) for (const resolve of this.waiting.splice(0)) resolve(home);
   }
 }

@@ -1,3 +1,4 @@
+export * from './after-commit.js';
 export { decide, type Decision, type Input } from './decide.js';
 export { attemptId, type Effect, guards, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
 export * from './executions.js';

@@ -1,0 +1,143 @@
+import type { CommitOutcome, CommitTransition, ProcessRow, ResourceRow, WorkRow } from '@drover/contracts';
+import { canonicalJson, DroverError } from '@drover/kernel';
+import type { Input } from './decide.js';
+import type { Effect } from './draft.js';
+import { unpackProgress } from './progress.js';
+import { processAfter, resourceAfter } from './rows-after.js';
+
+/** A transition's outcome. `repeated`: an earlier try went unanswered, so a conflict may be our own success. */
+export interface Committed {
+  outcome: CommitOutcome;
+  repeated: boolean;
+}
+
+/** What an engine does after the commit of a step of a live process. */
+export type AfterStep =
+  /** it is committed: carry out the effects. `process`: the live one now, null when none is left */
+  | {
+      kind: 'carryOut';
+      process: ProcessRow | null;
+      resource: ResourceRow;
+      /** until its wake-up, as committed; null: not known here */
+      wakeMillis: number | 'deadline' | null;
+    }
+  /** another writer was first: decide again with these rows */
+  | { kind: 'again'; process: ProcessRow; resource: ResourceRow }
+  /** load the registry anew, and decide again with the same rows */
+  | { kind: 'staleRegistry' }
+  /** the process ended meanwhile */
+  | { kind: 'gone' }
+  /** the same command was carried out by another try of it */
+  | { kind: 'settled' }
+  | { kind: 'fail'; error: DroverError };
+
+/**
+ * What follows from the answer to a step's commit. A conflict after an unanswered try may be our own success: the rows tell.
+ * @param before the rows that the transition was decided on
+ */
+export function afterStep(transition: CommitTransition, before: WorkRow, { outcome, repeated }: Committed): AfterStep {
+  switch (outcome.outcome) {
+    case 'applied':
+      return {
+        kind: 'carryOut',
+        process: processAfter(before.process, transition, outcome),
+        resource: resourceAfter(before.resource, transition, outcome),
+        wakeMillis: (transition.start ?? transition.update)?.wakeMillis ?? null,
+      };
+    case 'conflict': {
+      const { process, resource } = outcome;
+      if (repeated && wasOurs(transition, before.process, process))
+        return { kind: 'carryOut', process, resource: resource ?? before.resource, wakeMillis: null };
+      if (resource === null || process?.id !== before.process.id) return { kind: 'gone' };
+      return { kind: 'again', process, resource };
+    }
+    case 'staleRegistry':
+      return { kind: 'staleRegistry' };
+    case 'repeat':
+      return { kind: 'settled' };
+    default: {
+      const message = `the store answered ${outcome.outcome} to a step of process ${before.process.id}`;
+      return { kind: 'fail', error: new DroverError('Internal', message) };
+    }
+  }
+}
+
+/** Does the present row show that a transition whose answer was lost had been applied? */
+function wasOurs(transition: CommitTransition, before: ProcessRow, present: ProcessRow | null): boolean {
+  if (transition.start !== null)
+    return present !== null && present.id !== before.id && present.token === transition.start.token;
+  if (transition.update === null) return present === null || present.id !== before.id;
+  return (
+    present !== null &&
+    present.id === before.id &&
+    present.version === before.version + 1 &&
+    present.dispatch === transition.update.dispatch &&
+    present.status === transition.update.status &&
+    canonicalJson(present.progress) === canonicalJson(transition.update.progress)
+  );
+}
+
+/** What an engine does after the commit of a client's command: a create, a start or a write of fields. */
+export type AfterStart =
+  | { kind: 'started'; applied: Extract<CommitOutcome, { outcome: 'applied' }> }
+  /** it had been applied before. `ours`: by this try, so that its effects may be still to be carried out */
+  | { kind: 'repeated'; repeat: Extract<CommitOutcome, { outcome: 'repeat' }>; ours: boolean }
+  /** plan with the present rows */
+  | { kind: 'planOn'; process: ProcessRow | null; resource: ResourceRow }
+  /** load the registry anew, and plan from the beginning */
+  | { kind: 'staleRegistry' }
+  | { kind: 'refuse'; error: DroverError };
+
+/** What follows from the answer to a command's commit. */
+export function afterStart(transition: CommitTransition, { outcome, repeated }: Committed): AfterStart {
+  switch (outcome.outcome) {
+    case 'applied':
+      return { kind: 'started', applied: outcome };
+    case 'repeat':
+      return { kind: 'repeated', repeat: outcome, ours: repeated };
+    case 'conflict': {
+      const { process, resource } = outcome;
+      const foreign = transition.expectType !== null && resource?.type !== transition.expectType;
+      if (resource === null || foreign || transition.insert !== null)
+        return { kind: 'refuse', error: new DroverError('NotFound', 'There is no such resource') };
+      return { kind: 'planOn', process, resource };
+    }
+    case 'staleRegistry':
+      return { kind: 'staleRegistry' };
+    case 'commandReused':
+      return {
+        kind: 'refuse',
+        error: new DroverError('IdempotencyKeyReused', 'This key was used for another request'),
+      };
+    case 'notUnique': {
+      const { field: fieldName } = outcome;
+      const error = new DroverError('NotUnique', `Another resource has this ${fieldName}`, { fieldName });
+      return { kind: 'refuse', error };
+    }
+    case 'refused':
+      return {
+        kind: 'refuse',
+        error: new DroverError('InvalidBodyContent', 'The database refuses a value of this request'),
+      };
+  }
+}
+
+/** A start whose commit went unanswered may have happened without its effects: what is to be done again. */
+export function resumeEffects({ status }: ProcessRow): Effect[] {
+  if (status === 'dispatched') return [{ kind: 'dispatch' }];
+  if (status === 'running') return [{ kind: 'run' }];
+  return status === 'ready' ? [{ kind: 'advance' }] : [];
+}
+
+/**
+ * An answer of a process that pre-emption ended, as the input of the process that waits for it; null: it is none of its business.
+ * @param processId whose answer it is
+ * @param token     names that process's secret where the answer came from outside, else null
+ */
+export function passOn(successor: ProcessRow, processId: number, input: Input, token: string | null): Input | null {
+  if (input.kind !== 'reply' || input.reply.kind === 'progress' || input.reply.kind === 'rejected') return null;
+  const { predecessor } = unpackProgress(successor.progress);
+  if (predecessor?.dispatch !== input.dispatch || (token !== null && predecessor.token !== token)) return null;
+  const data = input.reply.kind === 'failed' ? {} : input.reply.data;
+  return { kind: 'predecessorAnswered', predecessorId: processId, data };
+}
