@@ -4,6 +4,8 @@
  *   npm run bench -- --inflight 256 --seconds 20      one line of JSON
  *   npm run bench -- --limit                          the hand-written limit engine instead
  *   npm run bench -- --compare --rounds 3             both, alternately, and the medians with their ratio
+ *   npm run bench -- --handlers 5                    as many external handlers, one after the other (0: none)
+ *   npm run bench -- --takeover                      two engines, one killed: how long its work takes to go on
  *   npm run bench -- --smoke                          a few seconds, to see that it runs
  * docs/benchmarks/README.md says what a process is and how to read the line.
  */
@@ -33,6 +35,9 @@ const { values: options } = parseArgs({
     compare: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '3' },
     smoke: { type: 'boolean', default: false },
+    handlers: { type: 'string', default: '1' },
+    /** kills one of two engines in the middle: how long what was accepted before takes to end */
+    takeover: { type: 'boolean', default: false },
     engines: { type: 'string', default: '1' },
     stores: { type: 'string', default: '1' },
     /** folder for CPU profiles of our services; a profiled line is slower and says so */
@@ -45,6 +50,7 @@ const { values: options } = parseArgs({
   },
   allowNegative: true,
 });
+if (options.takeover) options.engines = '2';
 if (options.smoke) Object.assign(options, { seconds: '3', warmup: '1', inflight: '32', rounds: '1' });
 
 const say = (line) => process.stderr.write(`${line}\n`);
@@ -117,6 +123,7 @@ async function measure(engine) {
       DROVER_DATABASE_URL: options.explain ? explaining(postgres.url) : postgres.url,
       DROVER_DATA_DIR: dir,
       BENCH_RESOURCES: String(resources()),
+      BENCH_HANDLERS: String(handlers()),
     };
     const pids = { nats: [broker.child.pid], postgres: [postgres.child.pid] };
     if (engine === 'limit') {
@@ -153,6 +160,12 @@ function explaining(url) {
 
 function resources() {
   return Number(options.resources ?? Math.max(1024, number('inflight') * 4));
+}
+
+function handlers() {
+  const count = Number(options.handlers);
+  if (!Number.isSafeInteger(count) || count < 0 || count > 100) throw new Error('--handlers takes a number up to 100');
+  return count;
 }
 
 /** Starts replicas of a service and waits until each is ready. @returns their process numbers */
@@ -214,6 +227,8 @@ async function client({ engine, broker, postgres, pids }) {
     databaseUrl: postgres.url,
     inflight: number('inflight'),
     resources: resources(),
+    handlers: engine === 'limit' ? 1 : handlers(),
+    takeover: options.takeover,
     warmupSeconds: number('warmup'),
     seconds: number('seconds'),
     pids,

@@ -112,7 +112,7 @@ function ask(process: number, resource: number, revision: number, data: unknown)
     data,
     context: {},
   };
-  connection.publish(runEventSubject, JSON.stringify(event), { reply: replyTo });
+  connection.publish(runEventSubject(HANDLER), JSON.stringify(event), { reply: replyTo });
 }
 
 connection.subscribe(`${LIMIT.reply}.*`, {

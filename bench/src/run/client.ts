@@ -16,6 +16,10 @@ interface Config {
   databaseUrl: string;
   inflight: number;
   resources: number;
+  /** external handlers of the process, one after the other */
+  handlers: number;
+  /** one engine is killed in the middle of the window: how long what it had accepted takes then */
+  takeover: boolean;
   warmupSeconds: number;
   seconds: number;
   /** the programs whose processor time is reported, by component */
@@ -30,14 +34,21 @@ await database.connect();
 
 await untilHandlerListens();
 const measured =
-  config.engine === 'limit' ? limitEngine(connection, config.resources) : await drover(connection, config.resources);
+  config.engine === 'limit'
+    ? limitEngine(connection, config.resources)
+    : await drover(connection, config.resources, config.handlers, config.takeover);
 const load = new Load(measured.runOne, measured.resources, config.inflight);
 load.start();
 await seconds(config.warmupSeconds);
 
 const before = await reading();
 load.open();
-await seconds(config.seconds);
+if (config.takeover) {
+  await seconds(config.seconds / 2);
+  load.fault();
+  process.kill(config.pids['engine']![0]!, 'SIGKILL');
+}
+await seconds(config.takeover ? config.seconds / 2 : config.seconds);
 const result = load.close();
 const after = await reading();
 await load.stop();
@@ -53,12 +64,14 @@ const line = {
   p50Millis: round(result.p50, 2),
   p99Millis: round(result.p99, 2),
   maxMillis: round(result.max, 1),
+  ...(config.takeover ? { takeover: rounded(load.recovery()) } : {}),
   errors: Object.values(result.errors).reduce((sum, count) => sum + count, 0),
   ...(Object.keys(result.errors).length === 0 ? {} : { errorKinds: result.errors }),
   inflight: config.inflight,
   seconds: round(took, 2),
   processes: result.count,
   resources: config.resources,
+  handlers: config.handlers,
   cpuMicrosPerProcess: {
     total: each(ours, 1),
     ...Object.fromEntries(components.map((name, i) => [name, each(spent[i]!, 1)])),
@@ -115,6 +128,10 @@ async function untilHandlerListens(): Promise<void> {
 
 function seconds(count: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, count * 1000));
+}
+
+function rounded({ count, p50, p99, max }: ReturnType<Load['recovery']>) {
+  return { processes: count, p50Millis: round(p50, 0), p99Millis: round(p99, 0), maxMillis: round(max, 0) };
 }
 
 function round(value: number, digits: number): number {

@@ -1,9 +1,16 @@
-import { applyDefinition, createResource, type ProcessEnded, startProcess, SUBJECTS } from '@drover/contracts';
-import { DroverError, type JsonObject } from '@drover/kernel';
+import {
+  applyDefinition,
+  createResource,
+  listProcesses,
+  type ProcessEnded,
+  startProcess,
+  SUBJECTS,
+} from '@drover/contracts';
+import { DroverError, type JsonObject, uuidv7 } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import type { NatsConnection } from 'nats';
 import type { RunOne } from './load.js';
-import { BENCH_TYPE, HANDLER, LIMIT } from './shape.js';
+import { BENCH_TYPE, handlerNames, LIMIT } from './shape.js';
 
 /** A start without an end after this time is an error, milliseconds. */
 const LOST_MILLIS = 30_000;
@@ -26,8 +33,13 @@ export function limitEngine(connection: NatsConnection, count: number): Measured
   };
 }
 
-/** Drover: the type is declared, the handler registered and the resources created through the front door. */
-export async function drover(connection: NatsConnection, count: number): Promise<Measured> {
+/** Drover: the type is declared, the handlers registered and the resources created through the front door. */
+export async function drover(
+  connection: NatsConnection,
+  count: number,
+  handlers: number,
+  faults: boolean,
+): Promise<Measured> {
   const bus = new MessageBus(connection);
   const ends = new Ends(connection);
   const patience = AbortSignal.timeout(30_000);
@@ -51,7 +63,8 @@ export async function drover(connection: NatsConnection, count: number): Promise
   };
 
   // What the gateway does with a registration; no gateway runs here.
-  await create('externalHandler', { name: HANDLER, uuid: HANDLER, processConfigs: [{ name: 'benchthing.run' }] });
+  for (const name of handlerNames(handlers))
+    await create('externalHandler', { name, uuid: name, processConfigs: [{ name: 'benchthing.run' }] });
 
   const resources: number[] = [];
   const creating = async (): Promise<void> => {
@@ -64,17 +77,23 @@ export async function drover(connection: NatsConnection, count: number): Promise
 
   return {
     resources,
-    runOne: async (resourceId) => {
+    runOne: async (resourceId, accepted) => {
       const end = ends.expect();
+      const start = {
+        commandId: faults ? uuidv7() : null,
+        commandHash: null,
+        notify: end.subject,
+        process: 'benchthing.run',
+        resourceId,
+        data: { note: 'bench' },
+      };
       try {
-        await bus.request(startProcess, {
-          commandId: null,
-          commandHash: null,
-          notify: end.subject,
-          process: 'benchthing.run',
-          resourceId,
-          data: { note: 'bench' },
-        });
+        if (!faults) await bus.request(startProcess, start);
+        else {
+          const { processId } = await bus.requestUntilAnswered(startProcess, start, AbortSignal.timeout(LOST_MILLIS));
+          accepted();
+          return await endOf(bus, processId!, end);
+        }
       } catch (error) {
         end.forget();
         throw error instanceof DroverError ? new Error(`${error.code}: start`, { cause: error }) : error;
@@ -83,6 +102,17 @@ export async function drover(connection: NatsConnection, count: number): Promise
       if (exitReason !== 'DONE') throw new Error(`ended ${exitReason}`);
     },
   };
+}
+
+/** As a gateway waits: the message of the end is safe to lose, the store knows. */
+async function endOf(bus: MessageBus, processId: number, end: ReturnType<Ends['expect']>): Promise<void> {
+  const asked = { ids: [processId], resourceId: null, filters: [], limit: 1, beforeId: null };
+  for (;;) {
+    const heard = await Promise.race([end.heard, new Promise<null>((resolve) => setTimeout(resolve, 250, null))]);
+    if (heard !== null) return;
+    const [process] = (await bus.request(listProcesses, asked)).processes;
+    if (process?.live === false) return end.forget();
+  }
 }
 
 /** Hears the ends of processes on one subscription; each waits under a number of its own. */

@@ -1,7 +1,12 @@
 /** What both engines are measured with: one type, one process that can run again and again, one external handler. */
 
-/** Name of the external handler and of its queue group. */
+/** Name of the first external handler and of its queue group; more of them are `bench2`, `bench3` … */
 export const HANDLER = 'bench';
+
+/** Names of the handlers of a run, in the order they are called. */
+export function handlerNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => (i === 0 ? HANDLER : `${HANDLER}${i + 1}`));
+}
 
 /** Every resource rests in `idle`; a run takes it to `running` and back. */
 export const BENCH_TYPE = {
@@ -17,8 +22,8 @@ export const BENCH_TYPE = {
   },
 };
 
-/** Where the handler hears of a run, whichever engine asks. */
-export const runEventSubject = `drover.process.benchThing.run.handle.${HANDLER}`;
+/** Where a handler hears of a run, whichever engine asks. */
+export const runEventSubject = (handler: string): string => `drover.process.benchThing.run.handle.${handler}`;
 
 /** The handler answers here once it listens. */
 export const HANDLER_READY = 'bench.handler.ready';
