@@ -135,9 +135,10 @@ export function resumeEffects({ status }: ProcessRow): Effect[] {
  * @param token     names that process's secret where the answer came from outside, else null
  */
 export function passOn(successor: ProcessRow, processId: number, input: Input, token: string | null): Input | null {
-  if (input.kind !== 'reply' || input.reply.kind === 'progress' || input.reply.kind === 'rejected') return null;
+  if (input.kind !== 'reply' && input.kind !== 'withdrawn') return null;
+  if (input.kind === 'reply' && (input.reply.kind === 'progress' || input.reply.kind === 'rejected')) return null;
   const { predecessor } = unpackProgress(successor.progress);
   if (predecessor?.dispatch !== input.dispatch || (token !== null && predecessor.token !== token)) return null;
-  const data = input.reply.kind === 'failed' ? {} : input.reply.data;
+  const data = input.kind === 'withdrawn' || !('data' in input.reply) ? {} : input.reply.data;
   return { kind: 'predecessorAnswered', predecessorId: processId, data };
 }

@@ -2,6 +2,7 @@ import type { CommitTransition, ProcessRow, ResourceRow } from '@drover/contract
 import { DroverError, type JsonObject } from '@drover/kernel';
 import { Draft, type Effect, type Surroundings } from './draft.js';
 import { operate, type OperatorInput } from './operate.js';
+import { type DeliveryCheck, heardFrom, isOut, LOOK_MILLIS, lookedAt, notStored, passOver, stored } from './durable.js';
 import { clip } from './progress.js';
 import type { BoundStep } from '../handlers/bindings.js';
 import type { HandlerReply } from './reply.js';
@@ -13,8 +14,16 @@ export type Input =
   | { kind: 'advance' }
   /** an answer to one attempt, in-process or over NATS */
   | { kind: 'reply'; dispatch: number; reply: HandlerReply }
-  /** `next_wake_at` has come */
-  | { kind: 'wake' }
+  /** `next_wake_at` has come; for a durable attempt, with what the broker says about its event, when it could be asked */
+  | { kind: 'wake'; delivery?: DeliveryCheck }
+  /** the broker stored the event of a durable attempt */
+  | { kind: 'stored'; dispatch: number; sequence: number; stream: number }
+  /** the broker did not take the event of a durable attempt */
+  | { kind: 'notStored'; dispatch: number; reason: string }
+  /** the event of a durable attempt that was given up is out of the stream, and nobody had taken it: no answer will come */
+  | { kind: 'withdrawn'; dispatch: number }
+  /** the event of this attempt was sent to a handler that had been absent, and the broker did not say that nobody listens */
+  | { kind: 'heard'; dispatch: number }
   /** the event of this attempt was not sent: the engine's lease was over */
   | { kind: 'unsent'; dispatch: number }
   /** the broker knows no subscriber for the event of this attempt */
@@ -59,7 +68,15 @@ function apply(draft: Draft, input: Input): string | DroverError | null {
     case 'reply':
       return replied(draft, input.dispatch, input.reply);
     case 'wake':
-      return woken(draft);
+      return woken(draft, input.delivery ?? null);
+    case 'stored':
+      return stored(draft, input.dispatch, input.sequence, input.stream);
+    case 'notStored':
+      return notStored(draft, input.dispatch, input.reason);
+    case 'withdrawn':
+      return 'the attempt is over';
+    case 'heard':
+      return heard(draft, input.dispatch);
     case 'unsent':
       if (input.dispatch !== draft.dispatch || draft.status !== 'dispatched') return 'the attempt is over';
       return sendAgain(draft, 'dispatch');
@@ -76,6 +93,7 @@ const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHand
 
 function replied(draft: Draft, dispatch: number, reply: HandlerReply): string | null {
   if (dispatch !== draft.dispatch || !OPEN.has(draft.status)) return 'the attempt is over';
+  draft.answered = reply.kind !== 'progress' && reply.kind !== 'rejected';
   switch (reply.kind) {
     case 'done':
       stepDone(draft, reply);
@@ -99,7 +117,11 @@ function replied(draft: Draft, dispatch: number, reply: HandlerReply): string | 
 function keepWaiting(draft: Draft): void {
   const { deadlineInMillis, waitDeadlineInMillis, totalDeadlineInMillis, waitingHandler } = draft.process;
   draft.waitingHandler = waitingHandler;
-  draft.deadlineMillis = 'keep';
+  draft.deadlineMillis = deadlineInMillis === null ? null : 'keep';
+  if (isOut(draft)) {
+    draft.wakeMillis = beforeTotal(deadlineInMillis ?? LOOK_MILLIS, totalDeadlineInMillis);
+    return;
+  }
   const wake = beforeTotal(deadlineInMillis ?? waitDeadlineInMillis ?? 0, totalDeadlineInMillis);
   draft.wakeMillis = wake === deadlineInMillis ? 'deadline' : wake;
 }
@@ -112,10 +134,13 @@ function progressed(draft: Draft, reply: Extract<HandlerReply, { kind: 'progress
   } catch (error) {
     return refusedData(draft, error);
   }
-  draft.status = draft.status === 'running' ? 'running' : 'dispatched';
-  draft.deadlineMillis = timeout;
-  draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
-  draft.waitDeadlineMillis = null;
+  if (isOut(draft)) heardFrom(draft);
+  else {
+    draft.status = draft.status === 'running' ? 'running' : 'dispatched';
+    draft.deadlineMillis = timeout;
+    draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
+    draft.waitDeadlineMillis = null;
+  }
   const message = draft.region.message === waitingFor(step) ? null : draft.region.message;
   draft.say('yes', reply.message ?? message, reply.progress ?? draft.region.progress);
   return null;
@@ -135,6 +160,7 @@ function delayed(draft: Draft, reply: Extract<HandlerReply, { kind: 'delay' }>):
     return null;
   }
   draft.waitDeadlineMillis = left === null ? waitMillis : 'keep';
+  if (draft.region.message === waitingFor(draft.currentStep())) draft.say('yes', null);
   draft.record('delayed');
   draft.closeExecution('DELAY');
   draft.newExecution();
@@ -149,7 +175,7 @@ function refusedData(draft: Draft, error: unknown): null {
   return null;
 }
 
-function woken(draft: Draft): string | null {
+function woken(draft: Draft, delivery: DeliveryCheck | null): string | null {
   const { process } = draft;
   if (process.status === 'parked') return 'parked: an operator must act';
   if (passed(process.totalDeadlineInMillis)) {
@@ -162,6 +188,7 @@ function woken(draft: Draft): string | null {
     );
     return null;
   }
+  if (isOut(draft)) return lookedAt(draft, delivery);
   switch (process.status) {
     case 'ready':
       advance(draft);
@@ -196,8 +223,7 @@ function overdue(draft: Draft): string | null {
   if (step === undefined) {
     // The handler was deactivated while it worked, and its time is up or nobody can be asked again.
     if (!passed(process.deadlineInMillis)) return rearm(draft);
-    draft.record('skipped');
-    advance(draft);
+    passOver(draft);
     return null;
   }
   if (process.resend && !passed(process.deadlineInMillis)) {
@@ -214,7 +240,7 @@ function overdue(draft: Draft): string | null {
 /** The same event, with the same id: answers come to this engine's slot from now on. */
 function sendAgain(draft: Draft, effect: 'run' | 'dispatch'): null {
   keepWaiting(draft);
-  draft.slot = draft.around.slot;
+  if (!isOut(draft)) draft.slot = draft.around.slot;
   draft.effects.push({ kind: effect });
   return null;
 }
@@ -229,7 +255,7 @@ function attemptAgain(draft: Draft): null {
   draft.replan();
   const step = draft.currentStep();
   if (step === undefined) {
-    advance(draft);
+    passOver(draft);
     return null;
   }
   if (draft.process.status === 'backoff') draft.progress.attempt++;
@@ -241,7 +267,7 @@ function attemptAgain(draft: Draft): null {
 function probe(draft: Draft): null {
   const step = draft.currentStep();
   if (step === undefined) {
-    advance(draft);
+    passOver(draft);
     return null;
   }
   if (passed(draft.process.waitDeadlineInMillis)) {
@@ -250,12 +276,23 @@ function probe(draft: Draft): null {
     return null;
   }
   sendAttempt(draft, step, draft.definition!);
+  // Released, since another event was heard: this one will be too. A probe says nothing before it knows.
+  if (draft.process.resend) draft.say('yes', null);
+  return null;
+}
+
+/** The probe drew no "nobody listens": what was said about the waiting goes. */
+function heard(draft: Draft, dispatch: number): string | null {
+  const said = draft.region.message === waitingFor(draft.currentStep());
+  if (dispatch !== draft.dispatch || draft.status !== 'dispatched' || !said) return 'nothing was said about waiting';
+  draft.say('yes', null, draft.region.progress);
+  keepWaiting(draft);
   return null;
 }
 
 /** 503: nobody listens. The process waits, shown on the resource, until the handler is back. */
 function unheard(draft: Draft, dispatch: number): string | null {
-  if (dispatch !== draft.dispatch || draft.status !== 'dispatched') return 'the attempt is over';
+  if (dispatch !== draft.dispatch || draft.status !== 'dispatched' || isOut(draft)) return 'the attempt is over';
   const step = draft.currentStep();
   if (step === undefined) return 'the handler was deactivated';
   const { waitMillis } = draft.definition!;

@@ -37,6 +37,18 @@ export type Effect =
   | { kind: 'run' }
   /** decide again: nothing is being worked on */
   | { kind: 'advance' }
+  /** a handler is back, or gone for good: whoever waits for it is decided again */
+  | { kind: 'release'; handler: string }
+  /** take the event of an attempt that is over out of the work stream. `answered`: its handler is about to acknowledge it */
+  | {
+      kind: 'withdraw';
+      handler: string;
+      processId: number;
+      dispatch: number;
+      sequence: number;
+      stream: number;
+      answered: boolean;
+    }
   /** tell a handler that its attempt was cancelled */
   | { kind: 'cancelNotice'; handler: string; id: string; key: string; reason: string }
   /** the process ended, or is parked */
@@ -79,6 +91,10 @@ export class Draft {
   waitDeadlineMillis: ProcessFields['waitDeadlineMillis'];
   wakeMillis: ProcessFields['wakeMillis'] = null;
   readonly effects: Effect[] = [];
+  /** the durable event that was out when the decision began */
+  private readonly out: Progress['work'];
+  /** the handler has answered the attempt under way */
+  answered = false;
   /** changed top-level keys of the resource's data, with their whole values */
   data: JsonObject | null = null;
   resourceName: string | null | undefined;
@@ -95,6 +111,7 @@ export class Draft {
     readonly around: Surroundings,
   ) {
     this.progress = unpackProgress(process.progress);
+    this.out = this.progress.work;
     this.region = { ...regionOf(resource, process.stateField) };
     this.name = process.name;
     this.status = process.status;
@@ -113,15 +130,24 @@ export class Draft {
   /** The attempt a handler works on right now, as something the next process waits for. */
   attemptUnderWay(): Predecessor | null {
     const { process, progress } = this;
-    if ((process.status !== 'dispatched' && process.status !== 'running') || progress.step === null) return null;
+    // Nobody knows yet whether a durable event was taken.
+    const perhaps = process.status === 'waitingHandler' && this.out !== null;
+    if ((process.status !== 'dispatched' && process.status !== 'running' && !perhaps) || progress.step === null)
+      return null;
+    const left = process.deadlineInMillis ?? (this.out === null ? 0 : this.attemptMillis());
     return {
       processId: process.id,
       dispatch: process.dispatch,
       token: process.token,
       handler: splitStep(progress.step)[1],
-      until: process.readAt + Math.max(0, process.deadlineInMillis ?? 0),
+      until: process.readAt + Math.max(0, left),
       ...(progress.predecessor === null ? {} : { next: progress.predecessor }),
     };
+  }
+
+  /** How long an attempt of the step under way may take, milliseconds. */
+  private attemptMillis(): number {
+    return this.currentStep()?.handler.timeoutMillis ?? this.definition?.timeoutMillis ?? 0;
   }
 
   /** Tells the handler that its attempt is not wanted any more; nothing when none is under way. */
@@ -249,6 +275,7 @@ export class Draft {
   /** The one commit transition that this decision is. */
   build(): CommitTransition {
     this.recordBeginning();
+    this.withdraw();
     return {
       ...guards(this.around.registryRevision),
       resourceId: this.resource.id,
@@ -270,6 +297,18 @@ export class Draft {
       start: this.successor,
       wakeParent: this.ended !== null || this.status === 'parked' ? this.process.parentId : null,
     };
+  }
+
+  /** An event whose attempt is over must not be delivered any more. */
+  private withdraw(): void {
+    const { process, out } = this;
+    const open = this.ended === null && (this.status === 'dispatched' || this.status === 'waitingHandler');
+    if (!open) this.progress.work = null;
+    if (out === null || out.sequence === 0) return;
+    if (open && this.dispatch === process.dispatch && this.progress.work !== null) return;
+    const [, handler] = splitStep(unpackProgress(process.progress).step ?? '');
+    const { id: processId, dispatch } = process;
+    this.effects.push({ kind: 'withdraw', handler, processId, dispatch, ...out, answered: this.answered });
   }
 
   private change(): CommitTransition['change'] {

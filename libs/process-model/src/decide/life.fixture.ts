@@ -146,6 +146,8 @@ export class Life {
   readonly sent: Sent[] = [];
   readonly cancelled: Extract<Effect, { kind: 'cancelNotice' }>[] = [];
   readonly ended: Extract<Effect, { kind: 'ended' }>[] = [];
+  readonly withdrawn: Extract<Effect, { kind: 'withdraw' }>[] = [];
+  readonly released: string[] = [];
   last: Decision | null = null;
   /** called with every applied commit: where the random walks look */
   onCommit: (transition: CommitTransition, before: ResourceRow) => void = () => undefined;
@@ -353,6 +355,12 @@ export class Life {
           break;
         case 'cancelNotice':
           this.cancelled.push(effect);
+          break;
+        case 'withdraw':
+          this.withdrawn.push(effect);
+          break;
+        case 'release':
+          this.released.push(effect.handler);
           break;
         case 'ended':
           this.ended.push(effect);

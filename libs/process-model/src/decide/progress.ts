@@ -47,6 +47,8 @@ export interface Progress {
   /** delegates gone through: makes step keys of later hops their own */
   hop: number;
   predecessor: Predecessor | null;
+  /** the event of a durable attempt that is out: where it is in the work stream, and which stream that is; sequence 0: not stored yet */
+  work: { sequence: number; stream: number } | null;
   /** set in a process that an `onError` started: what went wrong, shown when it ends */
   cause: { code: string; message: string } | null;
   /** processes whose failures led here, through `onError`: none of them is started again that way */
@@ -80,6 +82,7 @@ export function newProgress(): Progress {
     chain: null,
     hop: 0,
     predecessor: null,
+    work: null,
     cause: null,
     errorPath: [],
     executions: [],

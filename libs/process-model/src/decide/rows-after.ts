@@ -33,7 +33,7 @@ export function processAfter(
       accountId: before?.accountId ?? transition.insert?.accountId ?? applied.before?.accountId ?? null,
       startTime: applied.now,
       deadlineInMillis: typeof start.deadlineMillis === 'number' ? start.deadlineMillis : null,
-      waitDeadlineInMillis: null,
+      waitDeadlineInMillis: typeof start.waitDeadlineMillis === 'number' ? start.waitDeadlineMillis : null,
       totalDeadlineInMillis: start.totalMillis,
     });
   }

@@ -3,6 +3,7 @@ import { DroverError, type JsonObject, retryDelayMillis, type RetryPolicy } from
 import type { ProcessDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
 import { chainTarget, type Continuation, delegateTarget, doneFor, onErrorTarget, ownProcess } from '../states/index.js';
+import { LOOK_MILLIS } from './durable.js';
 import { type Draft, type Effect, splitStep, type Surroundings } from './draft.js';
 import {
   clip,
@@ -50,12 +51,34 @@ export function startAttempt(draft: Draft, step: BoundStep): void {
 /** Sends the attempt under way, for the first time or, with the same id, once more: the attempt clock starts. */
 export function sendAttempt(draft: Draft, step: BoundStep, definition: ProcessDefinition): void {
   const timeout = step.handler.timeoutMillis ?? definition.timeoutMillis;
+  if (isDurable(step)) {
+    sendDurably(draft, definition);
+    return;
+  }
+  draft.progress.work = null;
   draft.slot = draft.around.slot;
   draft.deadlineMillis = timeout;
   draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
   const external = step.handler.kind === 'external';
   draft.status = external ? 'dispatched' : 'running';
   draft.effects.push({ kind: external ? 'dispatch' : 'run' });
+}
+
+function isDurable({ handler }: BoundStep): boolean {
+  return handler.kind === 'external' && handler.delivery === 'durable';
+}
+
+/** Into the work stream, where it waits for its handler: only the waiting clock runs. */
+function sendDurably(draft: Draft, definition: ProcessDefinition): void {
+  const again = draft.dispatch === draft.process.dispatch && draft.progress.work !== null;
+  draft.progress.work = { sequence: 0, stream: 0 };
+  // The stored event, if it was stored, names the slot of its first try: its answer comes there.
+  draft.slot = again ? (draft.process.slot ?? draft.around.slot) : draft.around.slot;
+  draft.status = 'dispatched';
+  draft.deadlineMillis = null;
+  draft.waitDeadlineMillis ??= definition.waitMillis;
+  draft.wakeMillis = beforeTotal(LOOK_MILLIS, draft.process.totalDeadlineInMillis);
+  draft.effects.push({ kind: 'dispatch' });
 }
 
 /** How long the attempt under way may take, milliseconds: the handler's own time, else the process's. */
@@ -259,6 +282,16 @@ export function beginProcess(
     const wakeMillis = beforeTotal(wait, definition.totalMillis);
     const waiting = { status: 'waitingPredecessor', deadlineMillis: wait, wakeMillis } as const;
     return { insert: { ...base, ...waiting, progress: packProgress(progress) }, effects: [] };
+  }
+  if (isDurable(first)) {
+    progress.work = { sequence: 0, stream: 0 };
+    const { waitMillis: waitDeadlineMillis, totalMillis } = definition;
+    const out = { status: 'dispatched', dispatch: 1, waitDeadlineMillis } as const;
+    const wakeMillis = beforeTotal(LOOK_MILLIS, totalMillis);
+    return {
+      insert: { ...base, ...out, wakeMillis, progress: packProgress(progress) },
+      effects: [{ kind: 'dispatch' }],
+    };
   }
   const external = first.handler.kind === 'external';
   const timeout = first.handler.timeoutMillis ?? definition.timeoutMillis;
