@@ -15,7 +15,7 @@ const inner = (name: string): string => `
 
 describe('handlers inside the engine', () => {
   let cluster: Cluster;
-  beforeAll(async () => void (cluster = await Cluster.start({ env: { DROVER_HANDLER_MODULES: MODULE } })));
+  beforeAll(async () => void (cluster = await Cluster.start({ env: { DROVER_HANDLERS: MODULE } })));
   afterEach(() => cluster.client.checkInvariants());
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 

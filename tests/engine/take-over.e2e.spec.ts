@@ -16,7 +16,7 @@ const machine = (name: string, run = ''): string => `
 /** What one engine had begun when it was killed, the next one ends. */
 describe('an engine that is killed', () => {
   let cluster: Cluster;
-  beforeAll(async () => void (cluster = await Cluster.start({ env: { DROVER_HANDLER_MODULES: MODULE } })));
+  beforeAll(async () => void (cluster = await Cluster.start({ env: { DROVER_HANDLERS: MODULE } })));
   afterEach(() => cluster.client.checkInvariants());
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 

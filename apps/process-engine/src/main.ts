@@ -4,6 +4,8 @@ import { connectNats, ContractServer, MessageBus } from '@drover/messaging';
 import { createLogger, NestLogger, startAdminServer } from '@drover/telemetry';
 import { AppModule } from './app.module.js';
 import { InProcessHandlers } from './in-process/in-process-handlers.js';
+import { loadHandlers } from './in-process/load-handlers.js';
+import { surviveStrayErrors } from './in-process/stray-errors.js';
 import { EngineRegistry } from './registry/engine-registry.js';
 import { ReplySlots } from './replies/reply-slots.js';
 import { registerMetrics } from './metrics.js';
@@ -11,7 +13,15 @@ import { loadSettings } from './settings.js';
 
 const settings = loadSettings();
 const logger = createLogger('process-engine', { level: settings.logLevel });
-const inProcess = await InProcessHandlers.load(settings.handlerModules);
+const loaded = await loadHandlers(settings.handlers);
+const inProcess = new InProcessHandlers(
+  loaded.map(({ handler }) => handler),
+  settings.handlersCheck,
+);
+if (loaded.length > 0) {
+  surviveStrayErrors(logger);
+  logger.info({ handlers: inProcess.names, check: inProcess.checked }, 'in-process handlers loaded');
+}
 const connection = await connectNats(settings.natsUrl, 'process-engine');
 const bus = new MessageBus(connection);
 const server = new ContractServer(bus, {

@@ -3,6 +3,8 @@ import type { MessageBus } from '@drover/messaging';
 import { Gauge } from 'prom-client';
 import { Committer } from './commit/committer.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
+import { Runner } from './in-process/runner.js';
+import { strays } from './in-process/stray-errors.js';
 import { Lifecycle } from './lifecycle/lifecycle.js';
 import { Replies } from './replies/replies.js';
 
@@ -24,6 +26,11 @@ export function registerMetrics(app: INestApplicationContext, bus: MessageBus): 
   value('replies_ignored', 'late or repeated replies', () => counts.ignored);
   value('replies_garbage', 'messages on reply subjects that name nothing', () => counts.garbage);
   value('replies_rejected', 'replies that could not be used', () => counts.rejected);
+  const runner = app.get(Runner);
+  value('in_process_running', 'attempts of in-process handlers under way', () => runner.running);
+  value('in_process_late', 'results of in-process handlers that came after their time', () => runner.counts.late);
+  value('in_process_stray_errors', 'errors of in-process handlers outside an attempt', () => strays.count);
+  value('in_process_not_repeatable', 'attempts that differed when run twice', () => runner.counts.notRepeatable);
   value('requests_garbage', 'requests whose body could not be used', () =>
     [...bus.garbage.values()].reduce((sum, n) => sum + n, 0),
   );

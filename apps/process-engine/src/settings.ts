@@ -1,9 +1,11 @@
-import { engineSettings, list, loadConfig, type Values } from '@drover/config';
+import { engineSettings, flag, list, loadConfig, type Values } from '@drover/config';
 
 const settings = {
   ...engineSettings,
-  /** modules that export `handlers: ProcessHandler[]`, loaded at boot */
-  handlerModules: list('DROVER_HANDLER_MODULES'),
+  /** folders, files and packages of in-process handlers, loaded at boot: all of them, or the engine does not start */
+  handlers: list('DROVER_HANDLERS'),
+  /** every in-process handler runs twice, and a difference fails the attempt: for tests and CI */
+  handlersCheck: flag('DROVER_HANDLERS_CHECK', false),
 };
 
 export type Settings = Values<typeof settings>;

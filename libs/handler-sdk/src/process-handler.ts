@@ -14,37 +14,77 @@ export interface HandlerContext {
   readonly resource: JsonObject;
   /** process data: the body of the action */
   readonly data: JsonObject;
-  /** aborted when the attempt's time is up or the process was cancelled */
+  /** aborted when the attempt's time is up, when it is asked for anew, and when the process was cancelled */
   readonly signal: AbortSignal;
+  /**
+   * Reports progress, which extends the deadline and shows on the resource. At most one report a second is written, the last one wins;
+   * safe to lose. Nothing once the attempt is over.
+   * @param message what is going on, kept up to 1,000 characters
+   * @param percent 0 to 100
+   */
+  progress(message: string, percent?: number): void;
 }
 
-/** What a handler answers; its keys combine and mean the same as in a reply on NATS. Undefined means done, nothing to store. */
+/**
+ * What a handler answers: plain JSON, whose keys combine and mean the same as in a reply on NATS. Undefined means done, nothing to
+ * store. An unknown key fails the attempt, with a message that names it.
+ */
 export interface HandlerResult {
+  /** merged into the resource in the transaction that records the step: `x` replaces, `+x` merges into the map x; 256 KiB in all */
   data?: JsonObject;
+  /** false: the last handler of this phase */
   shouldContinue?: boolean;
+  /** go on in the definition's delegate, without resting in done */
   delegate?: boolean;
+  /** end by starting this process of the same resource: `instance.stop` */
   chainProcess?: string;
+  /** call me again after this many milliseconds, at most 30 days; spends no attempt */
   delayMillis?: number;
+  /** `error`: the attempt failed, see `code` and `retryable` */
   transitioning?: 'yes' | 'no' | 'error';
+  /** with `error`: what went wrong, for people */
   transitioningMessage?: string;
+  /** with `error`: for programs, kept up to 100 characters (default HandlerFailed) */
   code?: string;
+  /** with `error`: false spends all attempts at once (default true) */
   retryable?: boolean;
 }
 
 /**
- * Logic that runs inside the engine. The engine may run it again after a crash: running it twice must be safe.
- * A thrown error fails the attempt and is retried; to fail for good, return `transitioning: 'error', retryable: false`.
+ * Logic that runs inside the engine, loaded from a folder or a package that `DROVER_HANDLERS` names, or in a program of its own with
+ * {@link serveHandlers}. It means the same in both: order, retries, deadlines, results, progress, cancel. The engine may run it again
+ * after a crash: running it twice with one `key` must be safe.
+ *
+ * A thrown error fails the attempt with the code UNKNOWN_EXCEPTION and is retried; to fail for good, return
+ * `transitioning: 'error', retryable: false`. The context's objects are the handler's own copies.
+ *
+ * ```js
+ * export class NameTheHost {
+ *   name = 'name-the-host';
+ *   processes = 'host.activate';
+ *   handle({ resource }) {
+ *     return { data: { hostname: `host-${resource.id}` } };
+ *   }
+ * }
+ * ```
  */
 export interface ProcessHandler {
-  /** `[A-Za-z0-9_-]{1,64}` */
+  /** `[A-Za-z0-9_-]{1,64}`, unique among the handlers of an engine; part of the idempotency key, so keep it */
   readonly name: string;
-  /** exact process names or globs, with `pre.`/`post.` for listeners: `instance.start`, `pre.instance.*`, `*.create` */
+  /**
+   * Exact process names or globs, comma separated, with `pre.`/`post.` for listeners: `instance.start`, `pre.instance.*`, `*.create`.
+   * Letter case does not matter.
+   */
   readonly processes: string;
   /** ascending; 500 pre, 1000 specific (default), 1500 default-override, 2000 default */
   readonly priority?: number;
-  /** attempts in all, overrides the process's */
+  /** attempts in all, 1 to 1000; overrides the process's */
   readonly retries?: number;
-  /** one attempt, milliseconds, overrides the process's */
+  /**
+   * One attempt, milliseconds, up to a year; overrides the process's. An attempt that overruns has its `signal` aborted and ends as
+   * TIMEOUT; what it returns later is ignored.
+   */
   readonly timeoutMillis?: number;
+  /** Does the work of one attempt. */
   handle(context: HandlerContext): Promise<HandlerResult | undefined> | HandlerResult | undefined;
 }

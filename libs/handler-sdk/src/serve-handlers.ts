@@ -2,16 +2,11 @@ import { isJsonObject, type JsonObject, sleep } from '@drover/kernel';
 import { headers as createHeaders, type Msg, type NatsConnection, type Subscription } from 'nats';
 import type { HandlerContext, HandlerResult, ProcessHandler } from './process-handler.js';
 
-/** What an external handler is called with. */
-export interface ExternalContext extends HandlerContext {
-  /** Reports progress, which extends the deadline. Safe to lose. @param percent 0 to 100 */
-  progress(message: string, percent?: number): void;
-}
+/** What an external handler is called with: the same as inside the engine. */
+export type ExternalContext = HandlerContext;
 
-/** A handler in a program of its own. Every ProcessHandler is one too: the same logic can move out of the engine. */
-export interface ExternalHandler extends Omit<ProcessHandler, 'handle'> {
-  handle(context: ExternalContext): Promise<HandlerResult | undefined> | HandlerResult | undefined;
-}
+/** A handler in a program of its own. Every ProcessHandler is one: the same logic can move out of the engine. */
+export type ExternalHandler = ProcessHandler;
 
 export interface ServeHandlersOptions {
   /** told what went wrong and is tried again: a refused registration, an unusable event (default: console.error) */

@@ -27,6 +27,8 @@ export interface StackOptions {
   stores?: number;
   /** Added to every service's environment; wins over the harness's own values. */
   env?: Record<string, string>;
+  /** Working directory of the services; the repository unless given. */
+  cwd?: string;
   /** Folder of definitions the store loads; `examples/definitions` unless given, none when null. */
   definitions?: string | null;
   /** Servers to use instead of own ones. They are not stopped with the stack. */
@@ -69,6 +71,7 @@ interface Service {
   app: App;
   adminPort: number;
   env: Record<string, string>;
+  cwd: string;
   child: Child;
 }
 
@@ -93,7 +96,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     for (const [name, app] of names(options)) {
       const adminPort = await freePort();
       const env = { ...shared, DROVER_ADMIN_PORT: String(adminPort), ...options.env };
-      services.push({ name, app, adminPort, env, child: launch(name, app, env, logs) });
+      const { cwd = ROOT } = options;
+      services.push({ name, app, adminPort, env, cwd, child: launch(name, app, env, logs, cwd) });
     }
     const stack = facade({ services, logs, nats, natsUrl, databaseUrl, url: `http://127.0.0.1:${httpPort}`, closing });
     await Promise.all(services.map(ready)).catch(async (error: Error) => {
@@ -165,14 +169,14 @@ function commonEnv({ definitions }: StackOptions, natsUrl: string, databaseUrl: 
 }
 
 /** Only what a program needs to run: no DROVER_ variable of the developer's shell leaks into a test. */
-function launch(name: ServiceName, app: App, env: Record<string, string>, logs: string): Child {
+function launch(name: ServiceName, app: App, env: Record<string, string>, logs: string, cwd: string): Child {
   const { PATH = '', HOME = '' } = process.env;
   return startChild({
     name,
     command: process.execPath,
     args: [join(ROOT, 'apps', app, 'dist', 'main.js')],
     logFile: join(logs, `${name}.log`),
-    cwd: ROOT,
+    cwd,
     env: { PATH, HOME, ...(app === 'resource-store' ? env : without(env, 'DROVER_DATABASE_URL')) },
   });
 }
@@ -230,7 +234,7 @@ function facade(parts: {
     restart: async (name) => {
       const service = find(name);
       await service.child.stop();
-      service.child = launch(service.name, service.app, service.env, logs);
+      service.child = launch(service.name, service.app, service.env, logs, service.cwd);
       await ready(service);
     },
     keepLogs: async (label) => {

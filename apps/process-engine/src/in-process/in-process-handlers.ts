@@ -1,21 +1,26 @@
 import { type HandlerBinding, HANDLER_NAME, parseProcessNames } from '@drover/process-model';
 import type { ProcessHandler } from '@drover/handler-sdk';
+import { DroverError } from '@drover/kernel';
 
 /** Default priority of a handler that names none: specific. */
 const SPECIFIC = 1_000;
+/** Bounds of what a handler declares, the same as for an external one. */
+const MAX_PRIORITY = 1_000_000;
+const MAX_RETRIES = 1_000;
+const MAX_TIMEOUT_MILLIS = 31_536_000_000;
 
 /** The handlers that run inside this engine, and how they bind. All engines of a cluster must run the same ones. */
 export class InProcessHandlers {
   readonly bindings: readonly HandlerBinding[];
-  private readonly byName = new Map<string, ProcessHandler>();
+  private readonly byName: ReadonlyMap<string, ProcessHandler>;
 
-  /** @throws Error when two have one name, or a name or process is unusable: the engine does not start with half its logic */
-  constructor(handlers: readonly ProcessHandler[] = []) {
-    for (const handler of handlers) {
-      if (!HANDLER_NAME.test(handler.name)) throw new Error(`in-process handler has an unusable name: ${handler.name}`);
-      if (this.byName.has(handler.name)) throw new Error(`two in-process handlers are named ${handler.name}`);
-      this.byName.set(handler.name, handler);
-    }
+  /** @param handlers checked by `loadHandlers` */
+  constructor(
+    handlers: readonly ProcessHandler[] = [],
+    /** run every handler twice and compare */
+    readonly checked: boolean = false,
+  ) {
+    this.byName = new Map(handlers.map((handler) => [handler.name, handler]));
     this.bindings = handlers.map((handler) => ({
       name: handler.name,
       kind: 'builtin',
@@ -27,21 +32,35 @@ export class InProcessHandlers {
     }));
   }
 
+  get names(): string[] {
+    return [...this.byName.keys()];
+  }
+
   get(name: string): ProcessHandler | undefined {
     return this.byName.get(name);
   }
+}
 
-  /**
-   * Loads modules that export `handlers: ProcessHandler[]`.
-   * @param modules file paths or package names
-   */
-  static async load(modules: readonly string[]): Promise<InProcessHandlers> {
-    const handlers: ProcessHandler[] = [];
-    for (const name of modules) {
-      const loaded = (await import(name)) as { handlers?: ProcessHandler[] };
-      if (!Array.isArray(loaded.handlers)) throw new Error(`${name} exports no "handlers" array`);
-      handlers.push(...loaded.handlers);
-    }
-    return new InProcessHandlers(handlers);
+/** What is wrong with a handler's declaration, in words; empty when it is usable. */
+export function handlerProblems(handler: ProcessHandler): string[] {
+  const problems: string[] = [];
+  if (!HANDLER_NAME.test(handler.name))
+    problems.push(`the name "${handler.name.slice(0, 100)}" is unusable: 1 to 64 letters, digits, _ and -`);
+  try {
+    if (parseProcessNames(handler.processes).length === 0)
+      problems.push('processes is empty: name at least one, such as "instance.start"');
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    problems.push(`${error.message}, and pre. or post. in front for a listener`);
   }
+  const whole = (key: 'priority' | 'retries' | 'timeoutMillis', min: number, max: number): void => {
+    const value: unknown = handler[key];
+    if (value === undefined || value === null) return;
+    if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
+      problems.push(`${key} must be a whole number from ${min} to ${max}`);
+  };
+  whole('priority', -MAX_PRIORITY, MAX_PRIORITY);
+  whole('retries', 1, MAX_RETRIES);
+  whole('timeoutMillis', 1, MAX_TIMEOUT_MILLIS);
+  return problems;
 }

@@ -2,7 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { type ProcessRow, releaseWaiting, type WorkRow } from '@drover/contracts';
 import { sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
-import { attemptTimeoutMillis, type Effect, type Input, type Surroundings } from '@drover/process-model';
+import {
+  attemptTimeoutMillis,
+  type Effect,
+  type HandlerReply,
+  type Input,
+  type Surroundings,
+} from '@drover/process-model';
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { Runner } from '../in-process/runner.js';
 import { Log } from '../log.js';
@@ -19,9 +25,6 @@ export class Effects {
   private readonly probes = new Map<string, Promise<void>>();
   /** handlers that were found absent since their last probe */
   private readonly absent = new Set<string>();
-
-  /** attempts of in-process handlers under way here: a wake-up does not run one beside itself */
-  private readonly running = new Set<string>();
 
   constructor(
     private readonly dispatcher: Dispatcher,
@@ -69,13 +72,12 @@ export class Effects {
 
   private async runInProcess(work: WorkRow, around: Surroundings): Promise<boolean> {
     const { id, dispatch } = work.process;
-    const attempt = `${id}.${dispatch}`;
-    if (this.running.has(attempt)) return false;
-    this.running.add(attempt);
-    const reply = await this.runner
-      .run(work, around.type, attemptTimeoutMillis(work.process, around))
-      .finally(() => this.running.delete(attempt));
-    return this.handle(id, { kind: 'reply', dispatch, reply });
+    const answer = (reply: HandlerReply): Promise<boolean> => this.handle(id, { kind: 'reply', dispatch, reply });
+    const timeoutMillis = attemptTimeoutMillis(work.process, around);
+    const reply = await this.runner.run(work, around.type, timeoutMillis, (report) =>
+      this.background(id, answer(report)),
+    );
+    return reply !== null && answer(reply);
   }
 
   /** What goes wrong here is repeated by the process's wake-up. */

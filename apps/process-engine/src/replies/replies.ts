@@ -5,6 +5,7 @@ import { DroverError, monotonicMillis, sleep } from '@drover/kernel';
 import { MessageBus, respondError } from '@drover/messaging';
 import { type HandlerReply, parseReply } from '@drover/process-model';
 import type { Msg, Subscription } from 'nats';
+import { Fold } from '../lifecycle/fold.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { Log } from '../log.js';
 import { ReplySlots, type SlotListener } from './reply-slots.js';
@@ -36,8 +37,9 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
   /** what came on a reply subject and was no usable reply, or one to nothing: invariant 10 */
   readonly counts = { ignored: 0, garbage: 0, rejected: 0 };
   private readonly readers = new Map<number, Reader>();
-  /** by reply subject: progress that waits for its second to pass */
-  private readonly folded = new Map<string, HandlerReply | null>();
+  private readonly progress = new Fold<{ address: Address; reply: HandlerReply }>(PROGRESS_MILLIS, (last) =>
+    this.progressed(last.address, last.reply),
+  );
   private stream: ReplyStream | null = null;
   private readonly stopped = new AbortController();
   /** all work on streams and readers goes through here, one after the other */
@@ -178,7 +180,7 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     }
     const reply = parseReply(message.string(), serviceError(message));
     if (reply.kind === 'rejected') this.rejected(address, reply.reason);
-    if (reply.kind === 'progress' && this.fold(message.subject, address, reply)) {
+    if (reply.kind === 'progress' && this.progress.keep(message.subject, { address, reply })) {
       message.ack();
       return;
     }
@@ -201,26 +203,11 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     if (!worked) this.counts.ignored++;
   }
 
-  /**
-   * Folds progress to one write a second per attempt: the first goes through, later ones wait for the second to pass and only the
-   * last of them is written. Progress that is lost with this engine costs nothing.
-   * @returns true when it was kept for later
-   */
-  private fold(subject: string, address: Address, reply: HandlerReply): boolean {
-    if (this.folded.has(subject)) {
-      this.folded.set(subject, reply);
-      return true;
-    }
-    this.folded.set(subject, null);
-    setTimeout(() => {
-      const last = this.folded.get(subject) ?? null;
-      this.folded.delete(subject);
-      if (last === null || this.stopped.signal.aborted) return;
-      this.deliver(address, last).catch((err: unknown) =>
-        this.log.warn({ err, process: address.process }, 'progress was not written'),
-      );
-    }, PROGRESS_MILLIS);
-    return false;
+  private progressed(address: Address, reply: HandlerReply): void {
+    if (this.stopped.signal.aborted) return;
+    this.deliver(address, reply).catch((err: unknown) =>
+      this.log.warn({ err, process: address.process }, 'progress was not written'),
+    );
   }
 }
 

@@ -29,6 +29,7 @@ export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown
   private waiting: ((slot: number) => void)[] = [];
   private listener: SlotListener | null = null;
   private readonly stopped = new AbortController();
+  private leavesWork = false;
   private loop: Promise<void> | null = null;
 
   constructor(
@@ -44,10 +45,16 @@ export class ReplySlots implements OnApplicationBootstrap, OnApplicationShutdown
     this.loop = this.keep();
   }
 
+  /** This engine leaves work behind when it stops: its leases run out, so that whoever takes its slots over repeats that work. */
+  letLapse(): void {
+    this.leavesWork = true;
+  }
+
   /** Gives all slots back, so that the next engine need not wait for the leases to lapse. */
   async onApplicationShutdown(): Promise<void> {
     this.stopped.abort();
     await this.loop;
+    if (this.leavesWork) return;
     const release = this.leases.slots();
     if (release.length === 0) return;
     const request = { engine: this.engine, held: [], want: 0, takeLapsed: false, release };
