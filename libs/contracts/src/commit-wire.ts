@@ -53,10 +53,12 @@ export function encodeTransition(transition: CommitTransition): EncodedTransitio
   };
 }
 
-function kindOf({ insert, processId, start, update, end, returnResource }: CommitTransition): CommitKind {
+function kindOf({ insert, processId, start, update, end, expectPassed, returnResource }: CommitTransition): CommitKind {
   if (insert !== null) return 'inserts';
   if (processId === null) return 'starts';
-  return end !== null && start === null && update === null && !returnResource ? 'ends' : 'steps';
+  return end !== null && start === null && update === null && expectPassed === null && !returnResource
+    ? 'ends'
+    : 'steps';
 }
 
 type Head = [
@@ -129,6 +131,7 @@ function columnsOf(transition: CommitTransition): Columns {
   put(row, 'xstates', transition.expectStates);
   put(row, 'pid', transition.processId);
   put(row, 'pver', transition.processVersion);
+  put(row, 'xpast', transition.expectPassed);
   put(row, 'par', transition.wakeParent);
   if (change !== null) {
     put(row, typeof change.toState === 'string' ? 'c_to' : 'c_map', change.toState);
@@ -154,7 +157,10 @@ function columnsOf(transition: CommitTransition): Columns {
     put(row, 'e_code', end.errorCode);
     put(row, 'e_msg', end.errorMessage);
   }
-  if (update !== null) putFields(row, update);
+  if (update !== null) {
+    putFields(row, update);
+    put(row, 'p_cap', update.notAfter);
+  }
   if (start !== null) putStart(row, start);
   if (insert !== null) {
     row['i_type'] = insert.type;
@@ -186,6 +192,7 @@ function putFields(row: Columns, fields: ProcessFields): void {
   putClock(row, 'p_dl', fields.deadlineMillis);
   putClock(row, 'p_wdl', fields.waitDeadlineMillis);
   if (fields.wakeMillis === 'deadline') row['p_wakedl'] = true;
+  else if (fields.wakeMillis === 'keep') row['p_wakekeep'] = true;
   else put(row, 'p_wake', fields.wakeMillis);
 }
 
@@ -228,6 +235,8 @@ function problemOf(t: CommitTransition): string | null {
   if ((t.insert === null) === (t.resourceId === null)) return 'exactly one of insert and resourceId is needed';
   if (t.processId === null && (t.update !== null || t.end !== null)) return 'update and end need a processId';
   if (t.processId !== null && t.processVersion === null) return 'a processId needs its version';
+  if (t.expectPassed !== null && t.processId === null) return 'only the guarded process has clocks';
+  if (t.start?.wakeMillis === 'keep') return 'a process that starts has no wake-up to keep';
   if (t.update !== null && (t.end !== null || t.start !== null)) return 'update excludes end and start';
   if (t.processId !== null && t.start !== null && t.end === null) return 'the region is held: start needs end';
   if (t.wakeParent !== null && t.processId === null) return 'only the guarded process has a parent to wake';

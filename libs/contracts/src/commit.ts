@@ -25,8 +25,16 @@ export interface ProcessFields {
   deadlineMillis: number | 'keep' | null;
   /** longest wait for an absent handler from now; `keep` leaves the stored one; null clears it */
   waitDeadlineMillis: number | 'keep' | null;
-  /** next wake-up from now, milliseconds; `deadline`: at the deadline this commit leaves; null: never (an operator must act) */
-  wakeMillis: number | 'deadline' | null;
+  /**
+   * next wake-up from now, milliseconds; `deadline`: at the deadline this commit leaves; `keep` (of an update only): when it was to be;
+   * null: never (an operator must act)
+   */
+  wakeMillis: number | 'deadline' | 'keep' | null;
+  /**
+   * Of an update only: neither deadline nor wake-up is later than this. Epoch milliseconds of the database, made of `readAt` and a clock
+   * that was read with it, so that still only the database's times are compared.
+   */
+  notAfter?: number | null;
 }
 
 /** A process that a commit starts. The database gives its number. */
@@ -107,6 +115,8 @@ export interface CommitTransition {
   /** guard: this live process exists at this version. Without it, a transition that starts a process needs the region free. */
   processId: number | null;
   processVersion: number | null;
+  /** guard: this clock of the process has run out by the database's time, as the decision says; null: it does not hang on one */
+  expectPassed: 'deadline' | 'wait' | 'total' | null;
 
   change: ResourceChange | null;
   /** the guarded process stays live, with these fields; null with a `processId`: it must be ended by `end`, or is left as it is */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { ProcessFields } from '@drover/contracts';
 import { monotonicMillis } from '@drover/kernel';
 
 /** Later ones are found by the poll. */
@@ -19,7 +20,7 @@ export class WakeUps {
   }
 
   /** @param millis until the wake-up, as committed */
-  expect(millis: number | 'deadline' | null): void {
+  expect(millis: ProcessFields['wakeMillis']): void {
     if (typeof millis !== 'number' || millis >= SOON_MILLIS) return;
     const at = monotonicMillis() + millis;
     if (at >= this.at) return;

@@ -1,5 +1,5 @@
 import { uuidv7 } from '@drover/kernel';
-import type { CommitOutcome, CommitTransition } from '@drover/contracts';
+import type { CommitOutcome, CommitTransition, ProcessFields } from '@drover/contracts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { InvariantsService } from '../query/invariants.service.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
@@ -88,6 +88,28 @@ describe('a transition', () => {
       progress: { v: 2 },
       deadline: before!.deadline,
     });
+  });
+
+  it('that keeps the wake-up leaves it where it was; one that is bounded goes no further', async () => {
+    const { resourceId, processId, version } = await activating();
+    const wakeAt = async (): Promise<number> => {
+      const [row] = await store.sql<{ at: Date }>('select next_wake_at as at from process_live where id = $1', [
+        processId,
+      ]);
+      return row!.at.getTime();
+    };
+    const step = (processVersion: number, over: Partial<ProcessFields>) =>
+      store.applied(blank({ resourceId, processId, processVersion, update: fields(over) }));
+    const { now } = await step(version, { status: 'backoff', deadlineMillis: null, wakeMillis: 20_000 });
+    const before = await wakeAt();
+    await step(version + 1, { status: 'backoff', deadlineMillis: null, wakeMillis: 'keep' });
+    expect(await wakeAt()).toBe(before);
+    await step(version + 2, { deadlineMillis: 30_000, wakeMillis: 'deadline', notAfter: now + 5_000 });
+    const [{ deadline }] = (await store.sql('select deadline from process_live where id = $1', [processId])) as [
+      { deadline: Date },
+    ];
+    expect(deadline.getTime()).toBe(now + 5_000);
+    expect(await wakeAt()).toBe(now + 5_000);
   });
 
   it('merges data by top-level keys and leaves the rest', async () => {
@@ -225,6 +247,12 @@ describe('a guard that fails changes no row anywhere', () => {
       outcome: 'conflict',
     });
   });
+  it.each(['deadline', 'wait', 'total'] as const)('the clock that has to have run out: %s', async (expectPassed) => {
+    expect(await refusedBy((held) => chained(held, { expectPassed }))).toMatchObject({
+      outcome: 'conflict',
+      process: { version: 1 },
+    });
+  });
   it('the free region', async () => {
     expect(await refusedBy(({ resourceId }) => schedule(resourceId, { expectStates: ['activating'] }))).toMatchObject({
       outcome: 'conflict',
@@ -266,6 +294,13 @@ describe('a guard that fails changes no row anywhere', () => {
     expect(await refusedBy(() => create('creating', { commandId: uuidv7(), registryRevision: 0 }))).toMatchObject({
       outcome: 'staleRegistry',
     });
+  });
+  it('and a clock that has run out by the database lets the end through', async () => {
+    const { resourceId, processId, version } = await activating({ start: start({ deadlineMillis: 0 }) });
+    const outcome = await store.applied(
+      finish(resourceId, processId, version, 'inactive', { expectPassed: 'deadline' }),
+    );
+    expect(outcome).toMatchObject({ state: 'inactive', processId: null });
   });
   it('and with every guard right the same transition applies', async () => {
     const held = await activating();

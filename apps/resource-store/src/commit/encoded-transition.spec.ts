@@ -8,7 +8,9 @@ const row = (transition: Parameters<typeof encodeTransition>[0]): Record<string,
 describe('a batch on the wire', () => {
   it('arrives as it was sent, whatever line breaks its values hold', () => {
     const batch = [schedule(7), finish(2, 3, 1), create('creating')].map(encodeTransition);
-    batch.push(encodeTransition(blank({ resourceId: 1, change: change(null, { message: 'a\nb\u2028c', data: { x: '\r\n' } }) })));
+    batch.push(
+      encodeTransition(blank({ resourceId: 1, change: change(null, { message: 'a\nb\u2028c', data: { x: '\r\n' } }) })),
+    );
     expect(commitBatch.decode(commitBatch.encode(batch))).toEqual(batch);
     expect(batch.map(({ kind }) => kind)).toEqual(['starts', 'ends', 'inserts', 'starts']);
   });
@@ -63,6 +65,8 @@ describe('a transition as a row', () => {
     ['both', create('x', { resourceId: 1 })],
     ['an end without a process', { ...finish(1, 2, 3), processId: null }],
     ['a process without its version', { ...finish(1, 2, 3), processVersion: null }],
+    ['a clock without a process', blank({ resourceId: 1, expectPassed: 'wait' })],
+    ['a wake-up that a new process keeps', schedule(1, { start: start({ wakeMillis: 'keep' }) })],
     ['an update and an end', { ...finish(1, 2, 3), update: fields() }],
     ['a start on a region that stays held', { ...finish(1, 2, 3), end: null, start: start() }],
     ['a start in another region', schedule(1, { start: start({ stateField: 'a' }) })],

@@ -64,6 +64,7 @@ const BASE = {
   expectStates: null,
   processId: null,
   processVersion: null,
+  expectPassed: null,
   update: null,
   end: null,
   start: null,

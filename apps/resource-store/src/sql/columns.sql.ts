@@ -15,6 +15,9 @@ const START = `
   p_began text, p_defver int, p_token text, p_data json, p_notify text, p_prio int, p_total double precision,
   p_parent bigint, p_pdisp int`;
 
+/** Of an update: what the two common statements need not read. */
+const CLOCKS = `xpast text, p_wakekeep boolean, p_cap double precision`;
+
 const END = `par bigint, e_exit text, e_progress json, e_code text, e_msg text`;
 
 /** Of an existing resource. What the filters of the statement read comes first: a row is unpacked from the left. */
@@ -26,7 +29,7 @@ const GUARDS = `
 export const TRANSITION_COLUMNS = {
   starts: `start boolean, ret boolean, ${GUARDS}, ${CHANGE}, ${PROCESS}, ${START}`,
   ends: `fin boolean, ${GUARDS}, ${CHANGE}, ${END}`,
-  steps: `upd boolean, fin boolean, start boolean, ret boolean, ${GUARDS}, ${CHANGE}, ${PROCESS}, ${START}, ${END}`,
+  steps: `upd boolean, fin boolean, start boolean, ret boolean, ${GUARDS}, ${CHANGE}, ${PROCESS}, ${START}, ${END}, ${CLOCKS}`,
 };
 
 /** Of a new resource. */
@@ -40,6 +43,9 @@ export const millis = (column: string): string => `floor(date_part('epoch', ${co
 
 /** now() plus milliseconds; null stays null. */
 export const fromNow = (column: string): string => `now() + ${column} * interval '1 millisecond'`;
+
+/** An instant given as epoch milliseconds; null stays null. */
+export const instant = (column: string): string => `to_timestamp(${column} / 1000)`;
 
 /** States of a resource that is but a record: nothing starts in its other regions. */
 export const GONE_STATES = `('removed', 'purging', 'purged')`;

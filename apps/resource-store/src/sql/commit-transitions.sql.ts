@@ -3,6 +3,7 @@ import {
   fromNow,
   GONE_STATES,
   HANDLER_STATES,
+  instant,
   isPause,
   millis,
   TRANSITION_COLUMNS,
@@ -43,7 +44,7 @@ with held as materialized (
      for update
 ),
 live as materialized (
-  select p.id, p.version, p.resource_id, p.state_field, p.deadline, p.wait_deadline, p.held_since
+  select p.id, p.version, p.resource_id, p.state_field, p.deadline, p.wait_deadline, p.held_since${when(updates, ', p.total_deadline')}
     from process_live p
    where p.resource_id = any (array(select id from held))
    order by p.id + 0
@@ -63,10 +64,14 @@ judged as not materialized (
              or (i.xstates is not null and (cur.state = any (i.xstates)) is not true)
              or (i.pid is not null and (p.id = i.pid and p.version = i.pver) is not true)
 ${when(
-  starts,
-  `             or (i.start and i.pid is null and p.id is not null)
+  updates,
+  `             or (i.xpast is not null
+                 and (case i.xpast when 'deadline' then p.deadline when 'wait' then p.wait_deadline else p.total_deadline end <= now()) is not true)\n`,
+)}${when(
+      starts,
+      `             or (i.start and i.pid is null and p.id is not null)
              or (i.start and i.field <> 'state' and r.state in ${GONE_STATES})\n`,
-)}             or nxt.state is null
+    )}             or nxt.state is null
            then 'conflict'
            when hld.claims is true and exists (
              select from resource_data o
@@ -80,7 +85,7 @@ ${when(
          hld.claims, nxt.state as next_state, cur.state as from_state,
 ${when(
   starts,
-  `         case when i.p_dlkeep then p.deadline else ${fromNow('i.p_dl')} end as next_deadline,
+  `         case when i.p_dlkeep then p.deadline else ${when(updates, `least(${fromNow('i.p_dl')}, case when i.p_dl is not null then ${instant('i.p_cap')} end)`, fromNow('i.p_dl'))} end as next_deadline,
          case when i.p_wdlkeep then p.wait_deadline + rests.lasted else ${fromNow('i.p_wdl')} end as next_wait,\n`,
 )}${when(updates, `         rests.lasted,\n`)}         i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions
     from (select x.ordinality::int as n, x.*
@@ -154,7 +159,7 @@ ${when(
          held_by = ok.p_held, admitted = ok.p_adm,
          held_since = case when ${isPause('ok.p_held')} then coalesce(p.held_since, now()) end,
          total_deadline = p.total_deadline + ok.lasted,
-         next_wake_at = ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: '(p.total_deadline + ok.lasted)' })}
+         next_wake_at = case when ok.p_wakekeep then p.next_wake_at else least(${instant('ok.p_cap')}, ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'ok.next_wait', total: '(p.total_deadline + ok.lasted)' })}) end
     from ok
    where ok.upd and p.id = ok.pid and p.id = any (array(select pid from ok where upd))
 ),

@@ -1,4 +1,11 @@
-import type { CommitOutcome, CommitTransition, ProcessRow, ResourceRow, WorkRow } from '@drover/contracts';
+import type {
+  CommitOutcome,
+  CommitTransition,
+  ProcessFields,
+  ProcessRow,
+  ResourceRow,
+  WorkRow,
+} from '@drover/contracts';
 import { canonicalJson, DroverError } from '@drover/kernel';
 import type { Input } from './decide.js';
 import type { Effect } from './draft.js';
@@ -19,7 +26,7 @@ export type AfterStep =
       process: ProcessRow | null;
       resource: ResourceRow;
       /** until its wake-up, as committed; null: not known here */
-      wakeMillis: number | 'deadline' | null;
+      wakeMillis: ProcessFields['wakeMillis'];
     }
   /** another writer was first: decide again with these rows */
   | { kind: 'again'; process: ProcessRow; resource: ResourceRow }

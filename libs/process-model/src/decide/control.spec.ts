@@ -272,8 +272,11 @@ describe('pre-emption', () => {
     it('an answer during a pause between its attempts does not leave it asleep', () => {
       const life = stopping();
       life.reply(failure());
+      const wakeAt = life.wakeAt();
+      life.pass(10);
       life.input({ kind: 'predecessorAnswered', predecessorId: 1, data: {} });
       expect(life.violations()).toEqual([]);
+      expect([life.process().status, life.wakeAt()]).toEqual(['backoff', wakeAt]);
       life.pass(400);
       expect(life.process()).toMatchObject({ status: 'running', dispatch: 2 });
     });

@@ -113,6 +113,14 @@ function replied(draft: Draft, dispatch: number, reply: HandlerReply): string | 
   }
 }
 
+/** The process waits on as it did: status, clocks and wake-up stay. */
+function stayAsItIs(draft: Draft): void {
+  draft.waitingHandler = draft.process.waitingHandler;
+  draft.heldBy = draft.process.heldBy;
+  draft.deadlineMillis = draft.process.deadlineInMillis === null ? null : 'keep';
+  draft.wakeMillis = draft.status === 'parked' ? null : 'keep';
+}
+
 /** The attempt goes on as it was: its clocks stay. */
 function keepWaiting(draft: Draft): void {
   const { deadlineInMillis, waitDeadlineInMillis, totalDeadlineInMillis, waitingHandler } = draft.process;
@@ -179,6 +187,7 @@ function woken(draft: Draft, delivery: DeliveryCheck | null): string | null {
   const { process } = draft;
   if (process.status === 'parked') return 'parked: an operator must act';
   if (passed(process.totalDeadlineInMillis)) {
+    draft.expectPassed = 'total';
     draft.noticeCancel('the process reached the end of its longest life');
     stepFailed(
       draft,
@@ -207,6 +216,7 @@ function woken(draft: Draft, delivery: DeliveryCheck | null): string | null {
       return probe(draft);
     case 'waitingPredecessor':
       if (!passed(process.deadlineInMillis)) return rearm(draft);
+      draft.expectPassed = 'deadline';
       begunAfterPredecessor(draft);
       return null;
   }
@@ -223,6 +233,7 @@ function overdue(draft: Draft): string | null {
   if (step === undefined) {
     // The handler was deactivated while it worked, and its time is up or nobody can be asked again.
     if (!passed(process.deadlineInMillis)) return rearm(draft);
+    draft.expectPassed = 'deadline';
     passOver(draft);
     return null;
   }
@@ -230,6 +241,7 @@ function overdue(draft: Draft): string | null {
     return sendAgain(draft, step.handler.kind === 'builtin' ? 'run' : 'dispatch');
   }
   if (!passed(process.deadlineInMillis)) return rearm(draft);
+  draft.expectPassed = 'deadline';
   const timeout = step.handler.timeoutMillis ?? draft.definition!.timeoutMillis;
   const rejected = process.errorCode === 'ReplyRejected' ? ` Its last reply was rejected: ${process.errorMessage}` : '';
   const message = `Handler ${step.handler.name} did not answer within ${timeout} ms (a reply larger than the broker's payload limit never arrives).${rejected}`;
@@ -271,6 +283,7 @@ function probe(draft: Draft): null {
     return null;
   }
   if (passed(draft.process.waitDeadlineInMillis)) {
+    draft.expectPassed = 'wait';
     const message = `Handler ${step.handler.name} has had no subscriber for ${draft.definition!.waitMillis} ms`;
     stepFailed(draft, { code: 'HandlerAbsent', message, retryable: false }, 'TIMEOUT');
     return null;
@@ -332,8 +345,6 @@ function begunAfterPredecessor(draft: Draft): void {
     else startAttempt(draft, step);
     return;
   }
-  // An in-process step is under way, between two attempts or parked: only the note of the predecessor goes. When the pause between
-  // attempts ends is known to the database alone, so the next attempt is made at once.
-  if (draft.status === 'running') keepWaiting(draft);
-  else if (draft.status !== 'parked') draft.wakeMillis = 0;
+  // An in-process step is under way, between two attempts or parked: only the note of the predecessor goes.
+  stayAsItIs(draft);
 }

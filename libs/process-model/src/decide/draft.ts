@@ -90,6 +90,9 @@ export class Draft {
   deadlineMillis: ProcessFields['deadlineMillis'] = null;
   waitDeadlineMillis: ProcessFields['waitDeadlineMillis'];
   wakeMillis: ProcessFields['wakeMillis'] = null;
+  notAfter: number | null = null;
+  /** the clock whose end the decision is made of: the commit asks the database whether it has run out */
+  expectPassed: CommitTransition['expectPassed'] = null;
   readonly effects: Effect[] = [];
   /** the durable event that was out when the decision began */
   private readonly out: Progress['work'];
@@ -269,6 +272,7 @@ export class Draft {
       deadlineMillis: this.deadlineMillis,
       waitDeadlineMillis: this.waitDeadlineMillis,
       wakeMillis: this.wakeMillis,
+      notAfter: this.notAfter,
     };
   }
 
@@ -283,6 +287,7 @@ export class Draft {
       expectRevision: this.resource.revision,
       processId: this.process.id,
       processVersion: this.process.version,
+      expectPassed: this.expectPassed,
       change: this.change(),
       update: this.ended === null ? this.fields() : null,
       end:
@@ -352,6 +357,7 @@ export function guards(registryRevision: number): CommitTransition {
     expectStates: null,
     processId: null,
     processVersion: null,
+    expectPassed: null,
     change: null,
     update: null,
     end: null,

@@ -331,6 +331,11 @@ export class Life {
     });
   }
 
+  private ranOut(held: Held, clock: 'deadline' | 'wait' | 'total'): boolean {
+    const at = { deadline: held.deadline, wait: held.waitDeadline, total: held.totalDeadline }[clock];
+    return at !== null && at <= this.now;
+  }
+
   private follow(effects: Effect[], processId: number): void {
     for (const effect of effects) {
       const held = this.live.get(processId);
@@ -381,6 +386,7 @@ export class Life {
       (transition.expectRevision !== null && transition.expectRevision !== before.revision) ||
       (transition.expectStates !== null && !transition.expectStates.includes(region.state)) ||
       (guarded !== null && guarded?.row.version !== transition.processVersion) ||
+      (transition.expectPassed !== null && !this.ranOut(guarded!, transition.expectPassed)) ||
       (start !== null && transition.processId === null && held !== undefined);
     if (conflict)
       return { outcome: 'conflict', resource: before, process: held === undefined ? null : this.read(held) };
@@ -421,19 +427,22 @@ export class Life {
     let process: Held | null = null;
     const at = (millis: number | 'keep' | null, kept: number | null): number | null =>
       millis === 'keep' ? kept : millis === null ? null : this.now + millis;
-    const wake = (millis: number | 'deadline' | null, deadline: number | null): number => {
+    const wake = (millis: number | 'deadline' | 'keep' | null, deadline: number | null): number => {
+      if (millis === 'keep') return guarded!.wakeAt;
       if (millis === 'deadline' && deadline === null) throw new Error('a wake-up at a deadline that is not there');
       return millis === null ? Infinity : millis === 'deadline' ? deadline! : this.now + millis;
     };
     if (update !== null) {
-      const { deadlineMillis, waitDeadlineMillis, wakeMillis, ...fields } = update;
-      const deadline = at(deadlineMillis, guarded!.deadline);
+      const { deadlineMillis, waitDeadlineMillis, wakeMillis, notAfter, ...fields } = update;
+      const cap = notAfter ?? Infinity;
+      const until = at(deadlineMillis, guarded!.deadline);
+      const deadline = until === null || deadlineMillis === 'keep' ? until : Math.min(until, cap);
       process = {
         ...guarded!,
         row: { ...guarded!.row, ...fields, version: guarded!.row.version + 1, resend: false },
         deadline,
         waitDeadline: at(waitDeadlineMillis, guarded!.waitDeadline),
-        wakeAt: wake(wakeMillis, deadline),
+        wakeAt: wakeMillis === 'keep' ? guarded!.wakeAt : Math.min(cap, wake(wakeMillis, deadline)),
       };
     }
     if (end !== null) {

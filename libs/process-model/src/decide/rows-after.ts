@@ -44,6 +44,8 @@ export function processAfter(
   const counted = isPause(before.heldBy) ? 0 : elapsed;
   const row = rowOf(update, applied, before);
   row.deadlineInMillis = kept(update.deadlineMillis, before.deadlineInMillis, elapsed);
+  if (typeof update.deadlineMillis === 'number' && update.notAfter != null)
+    row.deadlineInMillis = Math.min(update.deadlineMillis, update.notAfter - applied.now);
   row.waitDeadlineInMillis = kept(update.waitDeadlineMillis, before.waitDeadlineInMillis, counted);
   row.totalDeadlineInMillis = kept('keep', before.totalDeadlineInMillis, counted);
   return row;
