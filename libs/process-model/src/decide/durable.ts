@@ -64,6 +64,7 @@ export function lookedAt(draft: Draft, check: DeliveryCheck | null): string | nu
   if (step === undefined) return unbound(draft, check);
   const timeout = attemptMillis(draft);
   if (process.deadlineInMillis !== null && process.deadlineInMillis <= 0) {
+    draft.expectPassed = 'deadline';
     const message = `Handler ${step.handler.name} acknowledged its event and did not answer within ${timeout} ms`;
     stepFailed(draft, { code: 'TIMEOUT', message, retryable: true }, 'TIMEOUT');
     return null;
@@ -75,6 +76,7 @@ export function lookedAt(draft: Draft, check: DeliveryCheck | null): string | nu
     return null;
   }
   if (process.waitDeadlineInMillis !== null && process.waitDeadlineInMillis <= 0) {
+    draft.expectPassed = 'wait';
     const message = `Handler ${step.handler.name} did not take and answer its event within ${draft.definition!.waitMillis} ms`;
     draft.noticeCancel(message);
     stepFailed(draft, { code: 'HandlerAbsent', message, retryable: false }, 'TIMEOUT', draft.attemptUnderWay());
