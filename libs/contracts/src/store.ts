@@ -129,6 +129,13 @@ export const readResources = defineRequest<{ ids: number[] }, { resources: Resou
   errors: [],
 });
 
+/** Where the members of one resource's relationship are found. `ref`: `<field>:<number>`, as in `resource_data.refs`. */
+export type RelationRef =
+  | { kind: 'reference'; type: string; id: number }
+  | { kind: 'list'; type: string; ref: string }
+  /** those that the field `to` of resources of the type `through` names, which have `ref` */
+  | { kind: 'through'; type: string; through: string; ref: string; to: string };
+
 /** A page of resources of one type by ascending number (keyset: numbers after `afterId`). Hides removed and purged unless asked. */
 export const listResources = defineRequest<
   {
@@ -138,6 +145,8 @@ export const listResources = defineRequest<
     afterId: number | null;
     descending: boolean;
     includeRemoved: boolean;
+    /** only members of this relation */
+    relation?: RelationRef;
   },
   { resources: ResourceRow[]; more: boolean }
 >({ subject: 'drover.store.resource.list', queue: 'resource-store', timeoutMillis: 2_000, errors: ['InvalidFilter'] });

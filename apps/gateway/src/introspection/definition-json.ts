@@ -53,6 +53,9 @@ export function processDefinitionJson(
     totalMillis,
     priority,
     preempt,
+    related: process.related.map((work) => ({ ...work })),
+    include: process.include,
+    refuseWhile: process.refuseWhile,
     definitionVersion: type.version,
     extensionBased: true,
     preProcessListeners: extensionPoint(process, 'pre', 'pre.listeners', steps),
@@ -83,6 +86,9 @@ export function resourceDefinitionJson(type: TypeDefinition, base: string): Json
     system: type.system,
     stateFields: ['state', ...Object.keys(type.stateFields)],
     finalStates: type.finalStates,
+    relationships: Object.fromEntries(
+      Object.entries(type.relationships).map(([name, relationship]) => [name, { ...relationship }]),
+    ),
     processNames: Object.values(type.processes).map(({ name }) => name),
     stateTransitions: Object.values(type.processes).flatMap(stateTransitions),
   };

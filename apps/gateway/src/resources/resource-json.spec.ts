@@ -1,8 +1,8 @@
 import type { ResourceRow } from '@drover/contracts';
-import { compileType, type ResourceTypeDocument, TypeRegistry } from '@drover/process-model';
+import { compileType, linkOfReference, type ResourceTypeDocument, TypeRegistry } from '@drover/process-model';
 import { describe, expect, it } from 'vitest';
 import { childrenOf } from '../registry/relations.js';
-import { linkOfReference, resourceJson } from './resource-json.js';
+import { resourceJson } from './resource-json.js';
 
 const type = (document: Omit<ResourceTypeDocument, 'apiVersion' | 'kind'>) =>
   compileType({ apiVersion: 'drover/v1', kind: 'ResourceType', ...document }, { version: 1, system: false });

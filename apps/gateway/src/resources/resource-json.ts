@@ -1,6 +1,6 @@
 import type { ResourceRow } from '@drover/contracts';
 import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
-import { externalResource, legalActions, type TypeDefinition } from '@drover/process-model';
+import { externalResource, legalActions, linkOfReference, type TypeDefinition } from '@drover/process-model';
 import type { RegistrySnapshot } from '@drover/registry';
 import { childrenOf } from '../registry/relations.js';
 
@@ -39,11 +39,6 @@ export function processUrl(base: string, number: number): string {
   return `${base}/processinstances/${formatId(PROCESS_INSTANCE_PREFIX, number)}`;
 }
 
-/** `hostId` is followed as `host`; a reference field of another name under its own. */
-export function linkOfReference(field: string): string {
-  return field.length > 2 && field.endsWith('Id') ? field.slice(0, -2) : field;
-}
-
 function actionsOf(row: ResourceRow, type: TypeDefinition, self: string): Record<string, string> {
   const regions = Object.fromEntries(Object.entries(row.regions).map(([name, region]) => [name, region.state]));
   return Object.fromEntries(legalActions(type, row.state, regions).map((verb) => [verb, `${self}?action=${verb}`]));
@@ -55,6 +50,8 @@ function linksOf(row: ResourceRow, { snapshot, type }: ResourceView, self: strin
     if (field.type === 'reference' && typeof row.data[name] === 'string')
       links[linkOfReference(name)] = `${self}/${linkOfReference(name).toLowerCase()}`;
   }
+  for (const [name, { kind }] of Object.entries(type.relationships))
+    if (kind !== 'reference') links[name] = `${self}/${name.toLowerCase()}`;
   for (const { link } of childrenOf(snapshot.types, type)) links[link] ??= `${self}/${link.toLowerCase()}`;
   links['processInstances'] = `${self}/processinstances`;
   links['transitions'] = `${self}/transitions`;

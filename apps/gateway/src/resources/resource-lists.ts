@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type Filter, listResources, type ResourceRow } from '@drover/contracts';
-import type { JsonObject } from '@drover/kernel';
+import { type Filter, listResources, type RelationRef, type ResourceRow } from '@drover/contracts';
+import { DroverError, type JsonObject } from '@drover/kernel';
 import type { FieldDefinition, TypeDefinition } from '@drover/process-model';
 import type { RegistrySnapshot } from '@drover/registry';
 import { Backend } from '../backend/backend.js';
@@ -44,6 +44,14 @@ export class ResourceLists {
     return this.page(await this.registry.snapshot(), child, filters, query.page, base, self);
   }
 
+  /** The resources of a declared relationship. @throws DroverError TypeUnknown while their type is not declared */
+  async related(relation: RelationRef, query: ListQuery, base: string, self: string): Promise<JsonObject> {
+    const type = await this.registry.find(({ types }) => types.byName(relation.type));
+    if (type === undefined) throw new DroverError('TypeUnknown', `The related type ${relation.type} is not declared`);
+    const filters = parseFilters(query.filters, filterFields(type));
+    return this.page(await this.registry.snapshot(), type, filters, query.page, base, self, relation);
+  }
+
   private async page(
     snapshot: RegistrySnapshot,
     type: TypeDefinition,
@@ -51,8 +59,9 @@ export class ResourceLists {
     page: PageQuery,
     base: string,
     self: string,
+    relation?: RelationRef,
   ): Promise<JsonObject> {
-    const { rows, more } = await this.read(type, filters, page);
+    const { rows, more } = await this.read(type, filters, page, relation);
     const url = collectionUrl(base, type);
     return collection(
       {
@@ -75,6 +84,7 @@ export class ResourceLists {
     type: TypeDefinition,
     filters: Filter[],
     page: PageQuery,
+    relation?: RelationRef,
   ): Promise<{ rows: ResourceRow[]; more: boolean }> {
     const rows: ResourceRow[] = [];
     let afterId = numberOfMarker(page.marker);
@@ -87,6 +97,7 @@ export class ResourceLists {
         afterId,
         descending: page.order === 'desc',
         includeRemoved: asksForRemoved(filters),
+        ...(relation === undefined ? {} : { relation }),
       });
       rows.push(...answer.resources);
       size += JSON.stringify(answer.resources).length;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { listProcesses, listTransitions, readResources, type TransitionRow } from '@drover/contracts';
 import { DroverError, formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
-import { dates } from '@drover/process-model';
+import { dates, linkOfReference, relationOf } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
 import { collection, markerOf, numberOfMarker } from '../http/collection.js';
 import type { ListQuery } from '../http/list-query.js';
@@ -9,7 +9,7 @@ import { refuseFilters } from '../http/filters.js';
 import { ProcessInstances } from '../processes/process-instances.service.js';
 import { childrenOf } from '../registry/relations.js';
 import { Registry } from '../registry/registry.js';
-import { linkOfReference, resourceJson } from './resource-json.js';
+import { resourceJson } from './resource-json.js';
 import { ResourceLists } from './resource-lists.js';
 import { missing, type ResourceRef, ResourcePaths } from './resource-path.js';
 import { whyJson } from '../why/why.js';
@@ -49,7 +49,11 @@ export class ResourceReads {
     if (wanted === 'transitions') return this.transitions(ref, query, self);
     if (wanted === 'processinstances') return this.processesOf(ref, query, base, self);
     if (wanted === 'why') return this.why(ref, query);
-    return (await this.child(ref, wanted, query, base, self)) ?? this.reference(ref, wanted, base);
+    return (
+      (await this.related(ref, wanted, query, base, self)) ??
+      (await this.child(ref, wanted, query, base, self)) ??
+      this.reference(ref, wanted, base)
+    );
   }
 
   private async processesOf(ref: ResourceRef, query: ListQuery, base: string, self: string): Promise<JsonObject> {
@@ -69,6 +73,22 @@ export class ResourceReads {
     const row = resources[0];
     if (row === undefined || row.type !== ref.type.name) throw missing(ref);
     return whyJson(row, ref.type, processes, history.processes);
+  }
+
+  /** The resources of a declared relationship. */
+  private async related(
+    ref: ResourceRef,
+    link: string,
+    query: ListQuery,
+    base: string,
+    self: string,
+  ): Promise<JsonObject | null> {
+    const relationship = Object.entries(ref.type.relationships).find(
+      ([name, { kind }]) => kind !== 'reference' && name.toLowerCase() === link,
+    )?.[1];
+    if (relationship === undefined) return null;
+    const row = await this.paths.rowOf(ref);
+    return this.lists.related(relationOf(relationship, row)!, query, base, self);
   }
 
   private async child(

@@ -27,6 +27,8 @@ import {
   planWrite,
   type ProcessDefinition,
   references,
+  refsAfter,
+  refsOf,
   type StartDecision,
   type StartRequest,
   type Surroundings,
@@ -79,6 +81,7 @@ export class Commands {
   private async insertOf(type: TypeDefinition, body: JsonObject, accountId: number | null): Promise<ResourceInsert> {
     const checked = validateCreate(type, body);
     await this.checkReferences(type, checked.data);
+    const refs = refsOf(type, checked.data);
     return {
       type: type.name,
       kind: checked.kind ?? type.name,
@@ -88,6 +91,7 @@ export class Commands {
       data: checked.data,
       accountId: accountId ?? null,
       regions: Object.fromEntries(Object.entries(type.stateFields).map(([name, { initial }]) => [name, initial])),
+      ...(refs.length === 0 ? {} : { refs }),
     };
   }
 
@@ -116,7 +120,12 @@ export class Commands {
           `The resource is at revision ${resource.revision}, not ${request.expectRevision}`,
         );
       const { data, ...envelope } = validateUpdate(type, body, externalResource(resource, type));
-      const write = { data: Object.keys(data).length === 0 ? null : data, ...envelope };
+      const write: NonNullable<StartRequest['write']> = {
+        data: Object.keys(data).length === 0 ? null : data,
+        ...envelope,
+      };
+      const refs = refsAfter(type, resource.data, write.data);
+      if (refs !== undefined) write.refs = refs;
       if (write.data === null && Object.keys(envelope).length === 0) return { resource, processId: null };
       await this.checkReferences(type, data);
       const start: StartRequest = {

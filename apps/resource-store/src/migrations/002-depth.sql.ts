@@ -19,6 +19,29 @@ create index process_finished_parent on process_finished (parent_id, parent_disp
 alter table resource_data add column refs text[];
 create index resource_data_refs on resource_data using gin (refs) where refs is not null;
 
+-- Rows of the version before, a bounded batch at a time.
+create temporary table reference_field on commit drop as
+  select distinct d.name as type, f.key as field
+    from definition d cross join lateral jsonb_each(coalesce(d.document -> 'fields', '{}')) f
+   where f.value ->> 'type' = 'reference';
+do $$
+declare
+  done bigint := 0;
+  upto bigint;
+begin
+  loop
+    select max(id) into upto from (select id from resource_data where id > done order by id limit 5000) batch;
+    exit when upto is null;
+    update resource_data d set refs = found.refs
+      from (select r.id, array_agg(f.field || ':' || substring(lower(r.data ->> f.field) from '^1[a-z]+([0-9]+)$')) as refs
+              from resource_data r join reference_field f on f.type = r.type
+             where r.id > done and r.id <= upto and lower(r.data ->> f.field) ~ '^1[a-z]{1,64}[1-9][0-9]{0,15}$'
+             group by r.id) found
+     where d.id = found.id;
+    done := upto;
+  end loop;
+end $$;
+
 create table pause (
   scope     text        not null constraint pause_pkey primary key,
   since     timestamptz not null default now(),

@@ -72,6 +72,36 @@ it('migrations and entities describe one schema', async () => {
   await migrated.destroy();
 });
 
+it('references of rows that the version before wrote are filled in', async () => {
+  await using database = await createDatabase();
+  const before = createDataSource({ ...options(database.url), migrations: MIGRATIONS.slice(0, 1) });
+  await before.initialize();
+  await before.runMigrations();
+  const fields = { hostId: { type: 'reference', to: 'host' }, standby: { type: 'reference', to: 'host' } };
+  await before.query(
+    `insert into definition (name, version, document, hash, system, revision, warnings) values ('instance', 1, $1, 'h', false, 1, '[]')`,
+    [{ fields }],
+  );
+  await before.query(
+    `insert into resource_data (id, created, revision, type, uuid, data)
+     select n, now(), 1, t, t || n, d from (values
+       (1, 'instance', '{"hostId": "1h5", "standby": null}'::jsonb), (2, 'instance', '{"hostId": "1h5", "standby": "1h12"}'),
+       (3, 'instance', '{}'), (4, 'other', '{"hostId": "1h5"}'), (5, 'instance', '{"hostId": 5}')) x(n, t, d)`,
+  );
+  await before.destroy();
+  const after = createDataSource(options(database.url));
+  await after.initialize();
+  await after.runMigrations();
+  expect(await rows(after, 'select id, refs from resource_data order by id')).toEqual([
+    { id: 1, refs: ['hostId:5'] },
+    { id: 2, refs: ['hostId:5', 'standby:12'] },
+    { id: 3, refs: null },
+    { id: 4, refs: null },
+    { id: 5, refs: null },
+  ]);
+  await after.destroy();
+});
+
 it('replicas that boot at once migrate once', async () => {
   await using database = await createDatabase();
   const replicas = Array.from({ length: 4 }, () => createDataSource(options(database.url)));

@@ -3,6 +3,7 @@ import type {
   FinishedProcessRow,
   ProcessRow,
   ProcessView,
+  RelationRef,
   ResourceRow,
   TransitionRow,
 } from '@drover/contracts';
@@ -12,6 +13,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { RegistryService } from '../registry/registry.service.js';
 import { millis } from '../sql/columns.sql.js';
+import { memberCondition } from '../sql/related.sql.js';
 import { FINISHED_COLUMNS, PROCESS_COLUMNS, RESOURCE_COLUMNS } from '../sql/rows.sql.js';
 import { conditions, Parameters, processColumns, resourceColumns, type FilterColumns } from './filters.js';
 import { fitting } from './fitting.js';
@@ -43,6 +45,7 @@ export class QueryService {
     afterId: number | null;
     descending: boolean;
     includeRemoved: boolean;
+    relation?: RelationRef;
   }): Promise<{ resources: ResourceRow[]; more: boolean }> {
     const { type, filters, afterId, descending, includeRemoved } = request;
     const definition = (await this.registry.types()).byName(type) ?? RegistryService.unknownType(type);
@@ -51,6 +54,7 @@ export class QueryService {
     const where = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
     where.push(...conditions(filters, resourceColumns(definition.fields, definition.stateFields), parameters));
     if (!includeRemoved) where.push(`r.state not in ('removed', 'purging', 'purged')`);
+    if (request.relation !== undefined) where.push(memberCondition(request.relation, (value) => parameters.add(value)));
     if (afterId !== null) where.push(`d.id ${descending ? '<' : '>'} ${parameters.add(afterId)}`);
     const found = await rows<ResourceRow>(
       this.dataSource,

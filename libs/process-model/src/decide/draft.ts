@@ -11,7 +11,7 @@ import type {
 } from '@drover/contracts';
 import { formatId, jsonEquals, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
-import { validateHandlerData } from '../fields/index.js';
+import { refsAfter, validateHandlerData } from '../fields/index.js';
 import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
 import { ownProcess } from '../states/index.js';
 import type { ExitReason } from './exit-reasons.js';
@@ -329,6 +329,7 @@ export class Draft {
       this.resourceName === undefined &&
       this.description === undefined;
     if (same) return null;
+    const refs = refsAfter(this.around.type, this.resource.data, this.data);
     return {
       toState: state,
       feedKind: this.feedKind ?? 'changed',
@@ -337,6 +338,7 @@ export class Draft {
       message,
       progress,
       data: this.data,
+      ...(refs === undefined ? {} : { refs }),
       ...(this.resourceName === undefined ? {} : { name: this.resourceName }),
       ...(this.description === undefined ? {} : { description: this.description }),
     };

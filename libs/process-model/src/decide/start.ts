@@ -14,7 +14,7 @@ export interface StartRequest {
   commandId: string | null;
   commandHash: string | null;
   /** also write these fields in the same transaction (an update); guarded by `expectRevision` */
-  write?: Pick<ResourceChange, 'data' | 'name' | 'description'>;
+  write?: Pick<ResourceChange, 'data' | 'name' | 'description' | 'refs'>;
   expectRevision?: number;
 }
 
@@ -128,6 +128,7 @@ function entering(
     message: null,
     progress: null,
     data: write?.data ?? null,
+    ...(write?.refs === undefined ? {} : { refs: write.refs }),
     ...(write?.name === undefined ? {} : { name: write.name }),
     ...(write?.description === undefined ? {} : { description: write.description }),
   };

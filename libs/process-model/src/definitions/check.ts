@@ -1,3 +1,4 @@
+import { isWarning, relatedFindings, relationFindings } from './check-related.js';
 import { reachFindings } from './check-reach.js';
 import { structureFindings } from './check-structure.js';
 import type { Acceptance } from './document.js';
@@ -10,15 +11,24 @@ import type { TypeDefinition } from './types.js';
  * @param accept the document's `accept`: findings that are meant, with the reason
  */
 export function checkType(type: TypeDefinition, accept: readonly Acceptance[] = []): CheckResult {
-  return settle(type.name, [...structureFindings(type), ...reachFindings(type)], accept);
+  return settle(type.name, [...structureFindings(type), ...relatedFindings(type), ...reachFindings(type)], accept);
 }
 
 /**
  * What types can only get wrong together: names that are taken (singular and plural, any letter case), references to types that
- * do not exist. The order of the types does not matter.
+ * do not exist, related work that cannot be. The order of the types does not matter. Errors only: see {@link registryWarnings}.
  */
 export function checkRegistry(types: readonly TypeDefinition[]): Finding[] {
-  return [...takenNames(types), ...unknownReferences(types)];
+  return [
+    ...takenNames(types),
+    ...unknownReferences(types),
+    ...relationFindings(types).filter((finding) => !isWarning(finding)),
+  ];
+}
+
+/** What is missing only so far: types that relationships and related work need and that may be declared later. */
+export function registryWarnings(types: readonly TypeDefinition[]): Finding[] {
+  return relationFindings(types).filter(isWarning);
 }
 
 function takenNames(types: readonly TypeDefinition[]): Finding[] {

@@ -71,6 +71,9 @@ describe('compileType', () => {
       totalMillis: null,
       preempt: 'wait',
       priority: 0,
+      related: [],
+      include: [],
+      refuseWhile: [],
       source: 'default',
     });
   });

@@ -2,6 +2,7 @@ import { DroverError, jsonEquals, type RetryPolicy } from '@drover/kernel';
 import { defaultProcesses } from './defaults.js';
 import type { ProcessDocument, ResourceTypeDocument } from './document.js';
 import { reach } from './graph.js';
+import { relationshipProblems, relationshipsOf, relatedWork } from './relationships.js';
 import {
   ENVELOPE_FIELDS,
   idPrefixOf,
@@ -13,7 +14,7 @@ import {
   regionFieldNames,
 } from './names.js';
 import { invalid } from './parse.js';
-import type { FieldDefinition, ProcessDefinition, TypeDefinition } from './types.js';
+import type { FieldDefinition, ProcessDefinition, Relationship, TypeDefinition } from './types.js';
 import { shapeProblems, type Problem } from './validate.js';
 import { valueProblem } from '../fields/values.js';
 
@@ -43,6 +44,7 @@ export function compileType(document: ResourceTypeDocument, options: CompileOpti
   const problems = shapeProblems(document as never);
   if (problems.length > 0) throw named(document, problems);
   problems.push(...nameProblems(document, options.system), ...fieldProblems(document.fields ?? {}));
+  problems.push(...relationshipProblems(document));
   if (problems.length > 0) throw named(document, problems);
   const type: TypeDefinition = {
     name: document.name,
@@ -52,11 +54,12 @@ export function compileType(document: ResourceTypeDocument, options: CompileOpti
     ...(document.description === undefined ? {} : { description: document.description }),
     fields: structuredClone(document.fields ?? {}),
     stateFields: structuredClone(document.stateFields ?? {}),
+    relationships: relationshipsOf(document),
     processes: {},
     finalStates: [...new Set(['removed', 'purged', ...(document.final ?? [])])],
     system: options.system,
   };
-  type.processes = processesOf(document);
+  type.processes = processesOf(document, type.relationships);
   trimDefaults(type);
   return type;
 }
@@ -125,7 +128,10 @@ function fieldProblems(fields: Record<string, FieldDefinition>): Problem[] {
   return problems;
 }
 
-function processesOf(document: ResourceTypeDocument): Record<string, ProcessDefinition> {
+function processesOf(
+  document: ResourceTypeDocument,
+  relationships: Record<string, Relationship>,
+): Record<string, ProcessDefinition> {
   const declared = document.processes ?? {};
   const generated = defaultProcesses(document.defaultProcesses ?? true);
   const verbs = new Set([...generated.keys(), ...Object.keys(declared)]);
@@ -134,12 +140,24 @@ function processesOf(document: ResourceTypeDocument): Record<string, ProcessDefi
     const own = Object.hasOwn(declared, verb) ? declared[verb] : undefined;
     const process = own ?? generated.get(verb)!;
     const orphan = own === undefined && typeof process.delegate === 'string' && !verbs.has(process.delegate);
-    processes[verb] = expand(document.name, verb, orphan ? { ...process, delegate: null } : process, own === undefined);
+    processes[verb] = expand(
+      document.name,
+      verb,
+      orphan ? { ...process, delegate: null } : process,
+      relationships,
+      own === undefined,
+    );
   }
   return processes;
 }
 
-function expand(typeName: string, verb: string, document: ProcessDocument, generated: boolean): ProcessDefinition {
+function expand(
+  typeName: string,
+  verb: string,
+  document: ProcessDocument,
+  relationships: Record<string, Relationship>,
+  generated: boolean,
+): ProcessDefinition {
   const startStates = [...new Set(document.start)];
   const transitioning = expandMap(document.transitioning, startStates);
   const done = expandMap(document.done, [...new Set(Object.values(transitioning))]);
@@ -161,6 +179,9 @@ function expand(typeName: string, verb: string, document: ProcessDocument, gener
     totalMillis: document.totalMillis ?? PROCESS_DEFAULTS.totalMillis,
     preempt: document.preempt ?? PROCESS_DEFAULTS.preempt,
     priority: document.priority ?? PROCESS_DEFAULTS.priority,
+    related: (document.related ?? []).map((work) => relatedWork(work, relationships)),
+    include: document.include ?? [],
+    refuseWhile: document.refuseWhile ?? [],
     ...(document.description === undefined ? {} : { description: document.description }),
     source: generated ? 'default' : 'declared',
   };

@@ -21,7 +21,37 @@ export interface ProcessDocument {
   totalMillis?: number | null;
   preempt?: 'wait' | 'immediate';
   priority?: number;
+  related?: RelatedDocument[];
+  /** names of relationships */
+  include?: string[];
+  /** names of relationships */
+  refuseWhile?: string[];
   description?: string;
+}
+
+/** Work on related resources. */
+export interface RelatedDocument {
+  /** name of a relationship */
+  forEach: string;
+  /** verb of the related type, or full name */
+  process: string;
+  when?: 'before' | 'with' | 'after';
+  order?: 'parallel' | 'sequence';
+  onFailure?: 'fail' | 'ignore';
+  onCancel?: 'cancel' | 'leave';
+  /** only resources in one of these states */
+  states?: string[];
+}
+
+/**
+ * A relationship besides those of the type's own reference fields: the resources of a type whose field `by` names this one or, with
+ * `through` and `to`, many to many by way of the resources of a third type.
+ */
+export interface RelationshipDocument {
+  list: string;
+  by: string;
+  through?: string;
+  to?: string;
 }
 
 /** How the generated processes of a type differ from the plain set. */
@@ -70,6 +100,7 @@ export interface ResourceTypeDocument {
   extends?: string | null;
   fields?: Record<string, FieldDefinition>;
   stateFields?: Record<string, { initial: string }>;
+  relationships?: Record<string, RelationshipDocument>;
   defaultProcesses?: DefaultProcessesDocument | boolean;
   final?: string[];
   processes?: Record<string, ProcessDocument>;

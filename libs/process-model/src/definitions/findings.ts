@@ -50,6 +50,13 @@ export const FINDINGS = {
   'system-definition': 'structural',
   'unknown-reference': 'structural',
   'invalid-document': 'structural',
+  'unknown-relationship': 'structural',
+  'duplicate-related': 'structural',
+  'relationship-impossible': 'structural',
+  'unknown-related-type': 'warning',
+  'unknown-related-process': 'structural',
+  'related-never-starts': 'structural',
+  'circular-related': 'structural',
 } as const satisfies Record<string, Severity>;
 
 export type FindingCode = keyof typeof FINDINGS;

@@ -7,6 +7,7 @@ export { parseDocuments, parseLocated, type LocatedDocument, type ParseOptions }
 export { compileType, fullName, PROCESS_DEFAULTS, sameDefinition, type CompileOptions } from './compile.js';
 export { documentHash } from './hash.js';
 export { TypeRegistry } from './registry.js';
-export { checkRegistry, checkType } from './check.js';
+export { checkRegistry, checkType, registryWarnings } from './check.js';
+export { relatedName } from './relationships.js';
 export { FINDINGS, type CheckResult, type Finding, type FindingCode } from './findings.js';
 export * from './load.js';

@@ -1,6 +1,6 @@
 import { DroverError } from '@drover/kernel';
 import { parseProcessNames } from '../handlers/bindings.js';
-import { checkRegistry, checkType } from './check.js';
+import { checkRegistry, checkType, registryWarnings } from './check.js';
 import { compileType } from './compile.js';
 import type { HandlerRegistration, ResourceTypeDocument } from './document.js';
 import type { CheckResult, Finding } from './findings.js';
@@ -61,8 +61,15 @@ export function loadDefinitions(files: readonly DefinitionFile[], options: LoadO
   }
   const declared = new Set(loaded.types.map(({ type }) => type.name));
   const existing = (options.existing ?? []).filter((type) => !declared.has(type.name));
-  for (const finding of checkRegistry([...existing, ...loaded.types.map(({ type }) => type)]))
+  const together = [...existing, ...loaded.types.map(({ type }) => type)];
+  for (const finding of checkRegistry(together))
     loaded.findings.push({ ...finding, where: 'all definitions', severity: 'error' });
+  for (const warning of registryWarnings(together)) {
+    const owner = loaded.types.find(({ type }) => type.name === warning.type);
+    if (owner === undefined) continue;
+    owner.warnings.push(warning);
+    loaded.findings.push({ ...warning, where: owner.where, severity: 'warning' });
+  }
   return loaded;
 }
 
@@ -157,11 +164,11 @@ export function declareType(
     throw new DroverError('SystemDefinition', `${document.name} is a system definition and cannot be redeclared`);
   const type = compileType(document, { version: options.version, system });
   const { errors, warnings }: CheckResult = checkType(type, document.accept);
-  const together = checkRegistry([...existing.filter((other) => other.name !== type.name), type]).filter(
-    (finding) => finding.type === type.name,
-  );
+  const types = [...existing.filter((other) => other.name !== type.name), type];
+  const own = (finding: Finding): boolean => finding.type === type.name;
+  const together = checkRegistry(types).filter(own);
   const all = [...errors, ...together];
   if (all.length > 0)
     throw new DroverError('InvalidDefinition', all.map((finding) => finding.message).join('; '), { detail: all });
-  return { type, warnings, hash: documentHash(document) };
+  return { type, warnings: [...warnings, ...registryWarnings(types).filter(own)], hash: documentHash(document) };
 }

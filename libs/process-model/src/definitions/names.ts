@@ -39,9 +39,14 @@ export function isReservedFieldName(name: string): boolean {
   return namesPrototype(name) || RESERVED_FIELDS.has(name.toLowerCase());
 }
 
+/** The link of a reference field: `hostId` is followed as `host`, a field of another name under its own. */
+export function linkOfReference(field: string): string {
+  return field.length > 2 && field.endsWith('Id') ? field.slice(0, -2) : field;
+}
+
 /** May not name a link: a reference field `hostId` has the link `host`. */
 export function isReservedLink(field: string): boolean {
-  return LINK_NAMES.split(' ').includes(field.replace(/Id$/, '').toLowerCase());
+  return LINK_NAMES.split(' ').includes(linkOfReference(field).toLowerCase());
 }
 
 /** A state field `x` shows its progress as `xTransitioning`, `xTransitioningMessage` and `xTransitioningProgress`. */

@@ -46,6 +46,40 @@ const field = {
   },
 };
 
+const names = { type: 'array', items: typeName, uniqueItems: true, maxItems: 20 };
+
+const relationship = {
+  type: 'object',
+  required: ['list', 'by'],
+  additionalProperties: false,
+  dependentRequired: { through: ['to'], to: ['through'] },
+  properties: {
+    list: { ...typeName, description: 'the related resource type' },
+    by: { ...typeName, description: 'the reference field that names this resource' },
+    through: { ...typeName, description: 'many to many: the type whose resources name both sides' },
+    to: { ...typeName, description: 'many to many: its reference field that names the related resource' },
+  },
+};
+
+const related = {
+  type: 'object',
+  required: ['forEach', 'process'],
+  additionalProperties: false,
+  properties: {
+    forEach: { ...typeName, description: 'name of a relationship' },
+    process: { ...processRef, description: 'process of the related type, started on each of its resources' },
+    when: {
+      enum: ['before', 'with', 'after'],
+      default: 'before',
+      description: 'ahead of the pre-listeners; with the handlers, joined after them; behind the post-listeners',
+    },
+    order: { enum: ['parallel', 'sequence'], default: 'parallel' },
+    onFailure: { enum: ['fail', 'ignore'], default: 'fail' },
+    onCancel: { enum: ['cancel', 'leave'], default: 'cancel', description: 'what a cancel does with the children' },
+    states: { ...states, minItems: 1, description: 'only resources in one of these states' },
+  },
+};
+
 const process = {
   type: 'object',
   required: ['start', 'transitioning', 'done'],
@@ -90,6 +124,9 @@ const process = {
       default: 0,
       description: 'higher is claimed earlier',
     },
+    related: { type: 'array', items: related, maxItems: 50, description: 'work on related resources' },
+    include: { ...names, description: 'relationships whose resources are sent along with its events' },
+    refuseWhile: { ...names, description: 'relationships that must be empty for it to start' },
     description,
   },
 };
@@ -151,6 +188,13 @@ const resourceType = {
         additionalProperties: false,
         properties: { initial: state },
       },
+    },
+    relationships: {
+      type: 'object',
+      propertyNames: typeName,
+      additionalProperties: relationship,
+      maxProperties: 100,
+      description: 'besides those of the reference fields: hostId gives host',
     },
     defaultProcesses: {
       type: ['object', 'boolean'],
