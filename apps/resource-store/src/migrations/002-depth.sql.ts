@@ -33,7 +33,7 @@ begin
     select max(id) into upto from (select id from resource_data where id > done order by id limit 5000) batch;
     exit when upto is null;
     update resource_data d set refs = found.refs
-      from (select r.id, array_agg(f.field || ':' || substring(lower(r.data ->> f.field) from '^1[a-z]+([0-9]+)$')) as refs
+      from (select r.id, array_agg(f.field || ':' || substring(lower(r.data ->> f.field) from '^1[a-z]+([0-9]+)$') order by f.field) as refs
               from resource_data r join reference_field f on f.type = r.type
              where r.id > done and r.id <= upto and lower(r.data ->> f.field) ~ '^1[a-z]{1,64}[1-9][0-9]{0,15}$'
              group by r.id) found

@@ -79,7 +79,7 @@ it('references of rows that the version before wrote are filled in', async () =>
   await before.runMigrations();
   const fields = { hostId: { type: 'reference', to: 'host' }, standby: { type: 'reference', to: 'host' } };
   await before.query(
-    `insert into definition (name, version, document, hash, system, revision, warnings) values ('instance', 1, $1, 'h', false, 1, '[]')`,
+    `insert into definition (name, version, document, hash, system, revision, warnings, deleted) values ('instance', 1, $1, 'h', false, 1, '[]', false)`,
     [{ fields }],
   );
   await before.query(
