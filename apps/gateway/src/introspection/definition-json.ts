@@ -46,7 +46,7 @@ export function processDefinitionJson(
     delegate: process.delegate?.process ?? null,
     delegateAlways: process.delegate?.always ?? false,
     onError: process.onError,
-    onCancel: process.onCancel,
+    onCancel: process.parksOnCancel ? 'parked' : (process.onCancel ?? 'start'),
     timeoutMillis,
     retry: { ...process.retry },
     waitMillis,

@@ -217,6 +217,7 @@ describe('pre-emption', () => {
     const life = starting(['halt', 'machine.stop'], ['killer', 'machine.kill']);
     life.start('kill');
     life.operate('cancel');
+    life.reply(ok());
     expect(life.resource.state).toBe('stopped');
   });
 
@@ -393,14 +394,15 @@ describe('an operator', () => {
   it("cancels to the definition's onCancel", () => {
     const life = new Life([handler('demo', 'machine.stop')], 'running');
     life.start('stop');
+    life.reply(failure());
     life.operate('cancel');
     expect(life.resource.state).toBe('running');
   });
 
-  it('cancels while a handler works, and tells it', () => {
+  it('forces while a handler works, and tells it', () => {
     const life = new Life([handler('demo', 'machine.start')]);
     life.start('start');
-    life.operate('cancel');
+    life.operate('force', 'stopped');
     expect(life.cancelled).toMatchObject([{ handler: 'demo', id: '1pi1.1', reason: 'by ann' }]);
     expect(life.inputTo(1, { kind: 'reply', dispatch: 1, reply: ok() })).toMatchObject({ kind: 'ignore' });
   });

@@ -1,5 +1,6 @@
 import type { CommitTransition, ProcessRow, ResourceRow } from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
+import { answeredWhileCanceling, neverTaken, predecessorWhileCanceling, wokenWhileCanceling } from './cancel.js';
 import { Draft, type Effect, type Surroundings } from './draft.js';
 import { operate, type OperatorInput } from './operate.js';
 import { type DeliveryCheck, heardFrom, isOut, LOOK_MILLIS, lookedAt, notStored, passOver, stored } from './durable.js';
@@ -74,13 +75,14 @@ function apply(draft: Draft, input: Input): string | DroverError | null {
     case 'notStored':
       return notStored(draft, input.dispatch, input.reason);
     case 'withdrawn':
-      return 'the attempt is over';
+      return draft.status === 'canceling' ? neverTaken(draft, input.dispatch) : 'the attempt is over';
     case 'heard':
       return heard(draft, input.dispatch);
     case 'unsent':
       if (input.dispatch !== draft.dispatch || draft.status !== 'dispatched') return 'the attempt is over';
       return sendAgain(draft, 'dispatch');
     case 'noResponders':
+      if (draft.status === 'canceling') return neverTaken(draft, input.dispatch);
       return unheard(draft, input.dispatch);
     case 'predecessorAnswered':
       return predecessorAnswered(draft, input.predecessorId, input.data);
@@ -92,6 +94,7 @@ function apply(draft: Draft, input: Input): string | DroverError | null {
 const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHandler']);
 
 function replied(draft: Draft, dispatch: number, reply: HandlerReply): string | null {
+  if (draft.status === 'canceling') return answeredWhileCanceling(draft, dispatch, reply);
   if (dispatch !== draft.dispatch || !OPEN.has(draft.status)) return 'the attempt is over';
   draft.answered = reply.kind !== 'progress' && reply.kind !== 'rejected';
   switch (reply.kind) {
@@ -186,6 +189,10 @@ function refusedData(draft: Draft, error: unknown): null {
 function woken(draft: Draft, delivery: DeliveryCheck | null): string | null {
   const { process } = draft;
   if (process.status === 'parked') return 'parked: an operator must act';
+  if (process.status === 'canceling') {
+    wokenWhileCanceling(draft);
+    return null;
+  }
   if (passed(process.totalDeadlineInMillis)) {
     draft.expectPassed = 'total';
     draft.noticeCancel('the process reached the end of its longest life');
@@ -210,7 +217,6 @@ function woken(draft: Draft, delivery: DeliveryCheck | null): string | null {
     case 'held':
       return attemptAgain(draft);
     case 'waitingChildren':
-    case 'canceling':
       return rearm(draft);
     case 'waitingHandler':
       return probe(draft);
@@ -339,6 +345,10 @@ function predecessorAnswered(draft: Draft, predecessorId: number, data: JsonObje
 
 function begunAfterPredecessor(draft: Draft): void {
   draft.progress.predecessor = draft.progress.predecessor?.next ?? null;
+  if (draft.status === 'canceling') {
+    predecessorWhileCanceling(draft);
+    return;
+  }
   if (draft.status === 'waitingPredecessor') {
     const step = draft.currentStep();
     if (step === undefined) advance(draft);

@@ -135,8 +135,9 @@ export class Draft {
     const { process, progress } = this;
     // Nobody knows yet whether a durable event was taken.
     const perhaps = process.status === 'waitingHandler' && this.out !== null;
-    if ((process.status !== 'dispatched' && process.status !== 'running' && !perhaps) || progress.step === null)
-      return null;
+    const canceling = process.status === 'canceling' && progress.cancel?.attempt === true;
+    const works = process.status === 'dispatched' || process.status === 'running' || canceling || perhaps;
+    if (!works || progress.step === null) return null;
     const left = process.deadlineInMillis ?? (this.out === null ? 0 : this.attemptMillis());
     return {
       processId: process.id,

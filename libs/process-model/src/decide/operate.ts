@@ -1,10 +1,10 @@
 import type { OperatorAction } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
-import type { TypeDefinition } from '../definitions/types.js';
-import { statesOf, transitioningStates } from '../states/index.js';
+import { restingStates } from '../states/index.js';
+import { cancel, leave } from './cancel.js';
 import type { Draft } from './draft.js';
 import { clip } from './progress.js';
-import { advance, ended, startAttempt } from './steps.js';
+import { advance, startAttempt } from './steps.js';
 
 export interface OperatorInput {
   kind: 'operate';
@@ -26,11 +26,13 @@ const REPEATS: ReadonlySet<string> = new Set(['retry', 'skip', 'replay']);
 
 /** What an operator may do with a live process in this status. */
 export function operatorActions(status: string): OperatorAction[] {
+  if (status === 'canceling') return ['force'];
   return IDLE.has(status) ? ['retry', 'skip', 'cancel', 'force', 'replay'] : ['cancel', 'force'];
 }
 
-/** An operator's act, recorded with who did it. */
-export function operate(draft: Draft, input: OperatorInput): DroverError | null {
+/** An operator's act, recorded with who did it. @returns a text when nothing follows from it, an error when it makes no sense */
+export function operate(draft: Draft, input: OperatorInput): string | DroverError | null {
+  if (draft.status === 'canceling' && input.action === 'cancel') return 'it is being cancelled already';
   if (!operatorActions(draft.status).includes(input.action))
     return new DroverError(
       'ActionNotAvailable',
@@ -65,7 +67,7 @@ export function operate(draft: Draft, input: OperatorInput): DroverError | null 
       draft.progress.attempt = 0;
       return again(draft);
     case 'cancel':
-      return leave(draft, draft.definition!.onCancel ?? draft.process.beganState, 'canceled', audit);
+      return cancel(draft, audit);
     case 'force':
       return force(draft, input.state, audit);
   }
@@ -93,33 +95,8 @@ function force(draft: Draft, state: string | null, audit: { code: string; messag
     return new DroverError('InvalidOption', `force needs a state to rest in: ${[...resting].join(', ')}`, {
       fieldName: 'state',
     });
-  return leave(draft, state, 'forced', audit);
-}
-
-/** Ends the process and puts the resource into a resting state. */
-function leave(
-  draft: Draft,
-  state: string,
-  kind: 'canceled' | 'forced',
-  audit: { code: string; message: string },
-): DroverError | null {
-  if (!restingStates(draft.around.type, draft.process.stateField).has(state))
-    return new DroverError(
-      'ActionNotAvailable',
-      `Cannot rest in ${state}, where the run began; use force with a state`,
-    );
   draft.record('canceled', audit);
   draft.noticeCancel(audit.message);
-  draft.move(state, kind, 'canceled');
-  draft.say('no', null);
-  draft.end('CANCELED');
-  draft.effects.push(ended(draft, 'CANCELED'));
+  leave(draft, state, 'forced');
   return null;
-}
-
-/** The states of a region in which a resource may rest: no process works in them. */
-export function restingStates(type: TypeDefinition, stateField: string): Set<string> {
-  const resting = statesOf(type, stateField);
-  for (const state of transitioningStates(type, stateField)) resting.delete(state);
-  return resting;
 }

@@ -49,6 +49,8 @@ export interface Progress {
   predecessor: Predecessor | null;
   /** the event of a durable attempt that is out: where it is in the work stream, and which stream that is; sequence 0: not stored yet */
   work: { sequence: number; stream: number } | null;
+  /** an operator cancelled it; `attempt`: the attempt that was under way then has not ended yet */
+  cancel: { reason: string; attempt: boolean } | null;
   /** set in a process that an `onError` started: what went wrong, shown when it ends */
   cause: { code: string; message: string } | null;
   /** processes whose failures led here, through `onError`: none of them is started again that way */
@@ -83,6 +85,7 @@ export function newProgress(): Progress {
     hop: 0,
     predecessor: null,
     work: null,
+    cancel: null,
     cause: null,
     errorPath: [],
     executions: [],

@@ -1,9 +1,8 @@
 import type { CommitTransition, ProcessRow, ResourceChange, ResourceInsert, ResourceRow } from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
-import { isGone, transitioningFor } from '../states/index.js';
+import { isGone, restingStates, transitioningFor } from '../states/index.js';
 import { Draft, type Effect, guards, regionOf, type Surroundings } from './draft.js';
-import { restingStates } from './operate.js';
 import { beginProcess } from './steps.js';
 
 /** A request to start a process. */

@@ -358,7 +358,7 @@ function onErrorOf(draft: Draft, step: BoundStep | undefined): Continuation | nu
 }
 
 /** The budget is spent: live still, but only an operator or a pre-emption moves it. */
-function park(draft: Draft, exit: 'UNKNOWN_EXCEPTION' | 'TIMEOUT'): void {
+export function park(draft: Draft, exit: 'UNKNOWN_EXCEPTION' | 'TIMEOUT' | 'CANCELED'): void {
   draft.closeExecution(exit);
   draft.newExecution();
   draft.status = 'parked';

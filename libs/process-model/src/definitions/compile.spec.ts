@@ -65,6 +65,7 @@ describe('compileType', () => {
       delegate: { process: 'disk.activate', always: false },
       onError: null,
       onCancel: null,
+      parksOnCancel: false,
       timeoutMillis: 45_000,
       retry: { maxAttempts: 5, initialMillis: 2_000, maxMillis: 120_000, jitter: 0.2 },
       waitMillis: 86_400_000,

@@ -13,7 +13,7 @@ export interface ProcessDocument {
   delegate?: string | { to: string; always?: boolean } | null;
   /** verb or full name */
   onError?: string | null;
-  /** a state */
+  /** a state; `start`: the state the run began in (default); `parked`: stay where it is, for an operator */
   onCancel?: string | null;
   timeoutMillis?: number;
   retry?: { maxAttempts?: number; initialMillis?: number; maxMillis?: number; jitter?: number };

@@ -101,7 +101,9 @@ const process = {
     onCancel: {
       ...state,
       type: ['string', 'null'],
-      description: 'state after a cancel; else the state the run began in',
+      description:
+        'after a cancel: a state to rest in; start: the state the run began in; parked: wait for an operator',
+      default: 'start',
     },
     timeoutMillis: { ...millis, default: 45_000, description: 'one attempt' },
     retry: {

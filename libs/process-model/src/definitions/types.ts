@@ -66,8 +66,10 @@ export interface ProcessDefinition {
   delegate: { process: string; always: boolean } | null;
   /** process started when the attempt budget is spent, full name, or null: the process is parked */
   onError: string | null;
-  /** state after a cancel, or null: the state the run began in */
+  /** state after a cancel, or null: the state the run began in (or none: see `parksOnCancel`) */
   onCancel: string | null;
+  /** a cancel parks the process where it is */
+  parksOnCancel: boolean;
   /** one attempt of one step, milliseconds */
   timeoutMillis: number;
   retry: RetryPolicy;

@@ -70,6 +70,13 @@ export function transitioningStates(type: TypeDefinition, stateField: string): S
   return states;
 }
 
+/** The states of a region in which a resource may rest: no process works in them. */
+export function restingStates(type: TypeDefinition, stateField: string): Set<string> {
+  const resting = statesOf(type, stateField);
+  for (const state of transitioningStates(type, stateField)) resting.delete(state);
+  return resting;
+}
+
 /** Every state a state field can name: the initial one and all that its processes mention. */
 export function statesOf(type: TypeDefinition, stateField: string): Set<string> {
   const states = new Set([initialState(type, stateField)]);
