@@ -648,9 +648,21 @@ describe('external handlers', () => {
       type: 'why',
       resourceId: thing['id'],
       state: 'activating',
-      sentence: `${type} ${String(thing['id'])} is activating: ${type}.activate waits for handler ${name} (attempt 1), which has no subscriber`,
+      message: expect.stringMatching(
+        `^${type} ${String(thing['id'])} is activating: ${type}.activate waits for handler ${name}, which has no subscriber, for at most 24 h more; no attempt is spent$`,
+      ) as unknown,
       processes: [
-        { id: (waiting as JsonObject)['id'], status: 'waitingHandler', phase: 'handle', waitingForHandler: name },
+        {
+          id: (waiting as JsonObject)['id'],
+          status: 'waitingHandler',
+          phase: 'handle',
+          handler: name,
+          handlerKind: 'external',
+          handlerConnected: 'no',
+          attempt: 1,
+          maxAttempts: 5,
+          nextWake: { clock: 'waiting' },
+        },
       ],
       lastFinished: { processName: `${type}.create`, exitReason: 'DONE', error: null },
     });
@@ -658,11 +670,16 @@ describe('external handlers', () => {
     expect(canceled.status).toBe(202);
     expect(canceled.json).toMatchObject({ exitReason: 'CANCELED', actions: {} });
     expect(await why()).toMatchObject({
-      sentence: `${type} ${String(thing['id'])} rests in inactive; nothing is going on`,
+      message: expect.stringMatching(
+        `^${type} ${String(thing['id'])} rests in inactive; nothing is going on; ${type}.activate ended .* ago \\(CANCELED\\); possible now: activate, remove, update$`,
+      ) as unknown,
       processes: [],
       lastFinished: { processName: `${type}.activate`, exitReason: 'CANCELED' },
-      actions: expect.arrayContaining(['activate', 'remove']) as unknown,
+      actions: { activate: `${map(thing, 'links')['self']!}?action=activate` },
     });
+    const page = await fetch(map(thing, 'links')['why']!, { headers: { accept: 'text/html' } });
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(await page.text()).toContain('rests in inactive');
     expect(error(await get(`/${type}s/1x999/why`))).toEqual({ status: 404, code: 'NotFound', type: 'error' });
     expect((await get(map(thing, 'links')['self']!)).json['state']).toBe('inactive');
     expect(error(await post(`${process}?action=fly`))).toEqual({ status: 422, code: 'InvalidAction', type: 'error' });
@@ -702,9 +719,13 @@ describe('waiting', () => {
     expect(Object.keys(map(process, 'actions')).sort()).toEqual(['cancel', 'force', 'replay', 'retry', 'skip']);
     const self = map(parked.json, 'links')['self']!;
 
-    expect((await get(`${self}/why`)).json['sentence']).toBe(
-      `${type} ${String(parked.json['id'])} is activating: ${type}.activate is parked after 1 attempt: no disk; retry, skip, cancel or force it`,
+    expect((await get(`${self}/why`)).json['message']).toBe(
+      `${type} ${String(parked.json['id'])} is activating: ${type}.activate is parked after 1 of 5 attempts: no disk; retry, skip, cancel or force it`,
     );
+
+    const front = await (await fetch(new URL('/', self))).text();
+    expect(front).toContain(`${self}/why`);
+    expect(front).toContain('parked: no disk');
 
     const retried = await post(map(process, 'actions')['retry']!, {}, wait);
     expect(retried.status).toBe(202);

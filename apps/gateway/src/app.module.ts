@@ -35,6 +35,9 @@ import { ResourceReads } from './resources/resource-reads.js';
 import { ResourcesController } from './resources/resources.controller.js';
 import { GATEWAY_ID } from './settings.js';
 import { Completions } from './waiting/completions.js';
+import { Listeners } from './why/listeners.js';
+import { WhyController } from './why/why.controller.js';
+import { Why } from './why/why.service.js';
 
 /** What the module cannot make itself. */
 export interface GatewayParts {
@@ -58,6 +61,7 @@ export class GatewayModule {
         ProcessInstancesController,
         ProcessExecutionsController,
         ExternalHandlersController,
+        WhyController,
         ResourcesController,
       ],
       providers: [
@@ -82,6 +86,8 @@ export class GatewayModule {
         Graphviz,
         Pictures,
         Definitions,
+        Listeners,
+        Why,
         ApiRoot,
         FrontPage,
       ],

@@ -528,7 +528,15 @@ describe('pictures and definitions', () => {
   it('draws a type as DOT, SVG and a page', async () => {
     knowWidgets();
     answer(listBuiltinHandlers, async () => ({
-      handlers: [{ name: 'activateByDefault', priority: 2_000, processes: [{ phase: 'post', glob: '*.create' }] }],
+      handlers: [
+        {
+          name: 'activateByDefault',
+          priority: 2_000,
+          processes: [{ phase: 'post', glob: '*.create' }],
+          retries: null,
+          timeoutMillis: null,
+        },
+      ],
     }));
     const path = '/v1/resourcedefinitions/1rd!widget/resourcedot';
     const dot = await call(path);

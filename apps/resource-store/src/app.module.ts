@@ -18,6 +18,7 @@ import { PresenceJob } from './presence/presence.job.js';
 import { QueryController } from './query/query.controller.js';
 import { InvariantsService } from './query/invariants.service.js';
 import { QueryService } from './query/query.service.js';
+import { WhyReader } from './query/why-reader.js';
 import { ResourceReader } from './query/resource-reader.js';
 import { FeedController } from './relay/feed.controller.js';
 import { FeedReader } from './relay/feed-reader.js';
@@ -68,6 +69,7 @@ export class AppModule {
         Hints,
         ResourceReader,
         QueryService,
+        WhyReader,
         InvariantsService,
         CommitService,
         DueWorkService,

@@ -78,8 +78,21 @@ export const operateProcess = defineRequest<
   errors: ['NotFound', 'ActionNotAvailable', 'InvalidOption', 'IdempotencyKeyReused'],
 });
 
+/** A handler that runs inside the engines. */
+export interface BuiltinHandler {
+  name: string;
+  priority: number;
+  processes: { phase: string; glob: string }[];
+  /** attempts in all, or null: as the process says */
+  retries: number | null;
+  /** one attempt, milliseconds, or null: as the process says */
+  timeoutMillis: number | null;
+}
+
 /** The built-in handlers of an engine, for pictures and process definitions. */
-export const listBuiltinHandlers = defineRequest<
-  Record<string, never>,
-  { handlers: { name: string; priority: number; processes: { phase: string; glob: string }[] }[] }
->({ subject: 'drover.engine.handlers.builtin', queue: 'process-engine', timeoutMillis: 1_000, errors: [] });
+export const listBuiltinHandlers = defineRequest<Record<string, never>, { handlers: BuiltinHandler[] }>({
+  subject: 'drover.engine.handlers.builtin',
+  queue: 'process-engine',
+  timeoutMillis: 1_000,
+  errors: [],
+});

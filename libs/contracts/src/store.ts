@@ -1,7 +1,7 @@
 import type { JsonObject } from '@drover/kernel';
 import { defineRequest } from './request.js';
 import type { TransitionEvent } from './handler.js';
-import type { FinishedProcessRow, ProcessRow, ResourceRow } from './rows.js';
+import type { FinishedProcessRow, ProcessRow, ProcessStatus, ResourceRow } from './rows.js';
 
 /** A live process with its resource: what a decision needs. */
 export interface WorkRow {
@@ -182,6 +182,59 @@ export const listProcesses = defineRequest<
   { processes: ProcessView[]; more: boolean }
 >({ subject: 'drover.store.process.list', queue: 'resource-store', timeoutMillis: 2_000, errors: ['InvalidFilter'] });
 
+/** A process of a related resource that its parent waits for. */
+export interface WhyChild {
+  id: number;
+  name: string;
+  status: ProcessStatus;
+  resourceType: string;
+  resourceId: number;
+  /** of the region that it moves */
+  state: string;
+  errorMessage: string | null;
+}
+
+/** The gate that a process is held by. Times are epoch milliseconds of the database. */
+export interface WhyGate {
+  heldSince: number | null;
+  /** of a pause */
+  pause: { since: number; operator: string | null; reason: string | null } | null;
+  /** of a limit: attempts of the handler that are under way, and held processes that are admitted before this one */
+  limit: { admitted: number; ahead: number } | null;
+  /** of a handler that failed: how often in a row, and how long its circuit stays open, milliseconds (null: it is closed) */
+  circuit: { failures: number; openForMillis: number | null } | null;
+}
+
+/** A live process with what keeps it, as people ask for it. */
+export interface WhyProcess extends ProcessRow {
+  /** until the store wakes it, milliseconds from `readAt`; negative: due; null: only an operator moves it */
+  wakeInMillis: number | null;
+  /** while `held` */
+  gate: WhyGate | null;
+  /** live processes of related resources that this step waits for: some of them, parked ones first */
+  children: WhyChild[];
+  /** how many there are in all */
+  childCount: number;
+}
+
+/** All that says why one resource is as it is, of one moment. For people: nothing of it is on the way of a transition. */
+export interface WhyRow {
+  resource: ResourceRow;
+  /** its live processes, `state` first */
+  processes: WhyProcess[];
+  lastFinished: FinishedProcessRow | null;
+  /** the database's clock, epoch milliseconds */
+  readAt: number;
+}
+
+/** Reads one resource with what holds it up; null: there is no such resource. */
+export const readWhy = defineRequest<{ resourceId: number }, { why: WhyRow | null }>({
+  subject: 'drover.store.why.read',
+  queue: 'resource-store',
+  timeoutMillis: 2_000,
+  errors: [],
+});
+
 /**
  * The feed from the table, for who lost the stream: events after a sequence, oldest first. `gone`: rows after it were dropped by
  * retention (7 days). `published`: the newest sequence there is.
@@ -191,11 +244,33 @@ export const readFeed = defineRequest<
   { events: TransitionEvent[]; more: boolean; gone: boolean; published: number }
 >({ subject: 'drover.store.feed.read', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
 
-/** Counts for the front page and for operators. */
-export const readSummary = defineRequest<
-  Record<string, never>,
-  { resources: { type: string; state: string; count: number }[]; live: { status: string; count: number }[] }
->({ subject: 'drover.store.summary', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
+/** A live process that goes on only when somebody does something. */
+export interface StuckProcess {
+  id: number;
+  name: string;
+  status: ProcessStatus;
+  resourceType: string;
+  resourceId: number;
+  waitingHandler: string | null;
+  heldBy: string | null;
+  errorMessage: string | null;
+}
+
+/** What the front page shows. */
+export interface Summary {
+  resources: { type: string; state: string; count: number }[];
+  live: { status: string; count: number }[];
+  /** ten at most: parked ones first, the oldest first */
+  stuck: StuckProcess[];
+}
+
+/** Counts for the front page and for operators, and a few of the processes that need somebody. */
+export const readSummary = defineRequest<Record<string, never>, Summary>({
+  subject: 'drover.store.summary',
+  queue: 'resource-store',
+  timeoutMillis: 3_000,
+  errors: [],
+});
 
 /** The checker of invariant 2, both directions; empty on a healthy database. */
 export const checkInvariants = defineRequest<Record<string, never>, { violations: string[] }>({

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { readSummary } from '@drover/contracts';
+import { readSummary, type StuckProcess, type Summary } from '@drover/contracts';
 import type { Json } from '@drover/kernel';
 import type { FieldDefinition, TypeDefinition } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
@@ -7,12 +7,7 @@ import { Log } from '../log.js';
 import { escapeHtml, page } from '../pictures/html.js';
 import { Pictures } from '../pictures/pictures.js';
 import { Registry } from '../registry/registry.js';
-import { collectionUrl } from '../resources/resource-json.js';
-
-type Summary = {
-  resources: { type: string; state: string; count: number }[];
-  live: { status: string; count: number }[];
-};
+import { collectionUrl, resourceUrl } from '../resources/resource-json.js';
 
 /** `GET /`: for people. Whatever cannot be read is left out, never an error page. */
 @Injectable()
@@ -33,7 +28,13 @@ export class FrontPage {
     ]);
     return page(
       'Drover',
-      [heading(summary), picture(shown, svg), running(summary, types, base), nextSteps(shown, base)].join('\n'),
+      [
+        heading(summary),
+        stuck(summary, types, base),
+        picture(shown, svg),
+        running(summary, types, base),
+        nextSteps(shown, base),
+      ].join('\n'),
     );
   }
 
@@ -52,6 +53,23 @@ function heading(summary: Summary | null): string {
   const state =
     summary === null ? 'The services behind the gateway do not answer right now.' : `${live} processes are running.`;
   return `<h1>Drover</h1><p class="soft">Resource lifecycle orchestrator. ${state}</p>`;
+}
+
+/** What waits for somebody, each with the page that says why. */
+function stuck(summary: Summary | null, types: TypeDefinition[], base: string): string {
+  const items = (summary?.stuck ?? []).flatMap((process) => {
+    const type = types.find(({ name }) => name === process.resourceType);
+    return type === undefined ? [] : [stuckItem(process, resourceUrl(base, type, process.resourceId))];
+  });
+  if (items.length === 0) return '';
+  return `<section><h2>What needs somebody</h2><ul>${items.join('')}</ul></section>`;
+}
+
+function stuckItem({ name, status, waitingHandler, heldBy, errorMessage }: StuckProcess, url: string): string {
+  const about = { parked: errorMessage, waitingHandler, held: heldBy } as Partial<Record<string, string | null>>;
+  const text = [status, about[status]].filter(Boolean).join(': ');
+  const id = url.slice(url.lastIndexOf('/') + 1);
+  return `<li><a href="${escapeHtml(url)}/why">${escapeHtml(`${name} of ${id}`)}</a>: ${escapeHtml(text)}</li>`;
 }
 
 function picture(type: TypeDefinition | undefined, svg: string | null): string {

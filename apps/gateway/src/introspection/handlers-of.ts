@@ -53,13 +53,13 @@ export class HandlersOf {
   private async ask(): Promise<void> {
     try {
       const { handlers } = await this.bus.request(listBuiltinHandlers, {});
-      this.builtin = handlers.map(({ name, priority, processes }) => ({
+      this.builtin = handlers.map(({ name, priority, processes, retries, timeoutMillis }) => ({
         name,
         kind: 'builtin',
         priority,
         processes: processes.map(({ phase, glob }) => ({ phase: phase as Phase, glob, onError: null })),
-        retries: null,
-        timeoutMillis: null,
+        retries,
+        timeoutMillis,
         delivery: 'core',
       }));
       this.believedUntil = monotonicMillis() + BUILTIN_MILLIS;

@@ -23,7 +23,7 @@ export function processJson(view: ProcessView, snapshot: RegistrySnapshot, base:
       self,
       processExecutions: `${self}/processexecutions`,
       processDefinition: `${base}/processdefinitions/1pd!${view.name}`,
-      ...(type === undefined ? {} : { resource: `${collectionUrl(base, type)}/${resourceId}` }),
+      ...(type === undefined ? {} : resourceLinks(`${collectionUrl(base, type)}/${resourceId}`)),
     },
     actions: Object.fromEntries(operations(view).map((action) => [action, `${self}?action=${action}`])),
     processName: view.name,
@@ -43,6 +43,10 @@ export function processJson(view: ProcessView, snapshot: RegistrySnapshot, base:
     error: view.errorCode === null ? null : { code: view.errorCode, message: view.errorMessage },
     data: view.data,
   };
+}
+
+function resourceLinks(resource: string): Record<string, string> {
+  return { resource, why: `${resource}/why` };
 }
 
 /** Operator actions that make sense now; the engine has the last word. */

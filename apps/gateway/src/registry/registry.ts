@@ -54,6 +54,11 @@ export class Registry implements OnApplicationBootstrap, OnApplicationShutdown {
     return type;
   }
 
+  /** A type as of one version, or null when it cannot be read: processes keep the version they began on. */
+  async typeAt(name: string, version: number): Promise<TypeDefinition | null> {
+    return withinDeadline(this.mirror.typeAt(name, version)).catch(() => null);
+  }
+
   /** A definition by its name, any letter case. @throws DroverError NotFound, Unavailable */
   async definitionNamed(name: string): Promise<DefinitionRow> {
     const wanted = name.toLowerCase();

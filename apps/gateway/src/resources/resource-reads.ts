@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { listProcesses, listTransitions, readResources, type TransitionRow } from '@drover/contracts';
+import { listTransitions, type TransitionRow } from '@drover/contracts';
 import { DroverError, formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import { dates, linkOfReference, relationOf } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
@@ -11,8 +11,7 @@ import { childrenOf } from '../registry/relations.js';
 import { Registry } from '../registry/registry.js';
 import { resourceJson } from './resource-json.js';
 import { ResourceLists } from './resource-lists.js';
-import { missing, type ResourceRef, ResourcePaths } from './resource-path.js';
-import { whyJson } from '../why/why.js';
+import { type ResourceRef, ResourcePaths } from './resource-path.js';
 
 /** Single resources and what they link to. */
 @Injectable()
@@ -48,7 +47,6 @@ export class ResourceReads {
     const wanted = link.toLowerCase();
     if (wanted === 'transitions') return this.transitions(ref, query, self);
     if (wanted === 'processinstances') return this.processesOf(ref, query, base, self);
-    if (wanted === 'why') return this.why(ref, query);
     return (
       (await this.related(ref, wanted, query, base, self)) ??
       (await this.child(ref, wanted, query, base, self)) ??
@@ -59,20 +57,6 @@ export class ResourceReads {
   private async processesOf(ref: ResourceRef, query: ListQuery, base: string, self: string): Promise<JsonObject> {
     await this.paths.rowOf(ref);
     return this.processes.list(query, base, self, ref.number);
-  }
-
-  /** Why the resource is as it is; one sentence first. */
-  private async why(ref: ResourceRef, query: ListQuery): Promise<JsonObject> {
-    refuseFilters(query);
-    // One process per state field may be live: among one more than that is a finished one, if there is any.
-    const limit = Object.keys(ref.type.stateFields).length + 2;
-    const [{ resources, processes }, history] = await Promise.all([
-      this.backend.call(readResources, { ids: [ref.number] }),
-      this.backend.call(listProcesses, { ids: null, resourceId: ref.number, filters: [], limit, beforeId: null }),
-    ]);
-    const row = resources[0];
-    if (row === undefined || row.type !== ref.type.name) throw missing(ref);
-    return whyJson(row, ref.type, processes, history.processes);
   }
 
   /** The resources of a declared relationship. */

@@ -1,80 +1,141 @@
-import type { ProcessRow, ProcessView, ResourceRow } from '@drover/contracts';
+import type { FinishedProcessRow, WhyRow } from '@drover/contracts';
 import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
-import {
-  dates,
-  legalActions,
-  operatorActions,
-  splitStep,
-  type TypeDefinition,
-  unpackProgress,
-} from '@drover/process-model';
+import { dates, legalActions, operatorActions, type TypeDefinition } from '@drover/process-model';
+import type { RegistrySnapshot } from '@drover/registry';
+import { processUrl, resourceUrl } from '../resources/resource-json.js';
+import { sentence, splitScope } from './sentence.js';
+import { type Around, type Work, workOf } from './work.js';
 
-/** A live process with what its notes say about the attempt under way. */
-interface Work {
-  process: ProcessRow;
-  phase: string | null;
-  /** the handler that is awaited, or whose next attempt is */
-  handler: string | null;
-  /** number of the attempt under way, or of the last one */
-  attempt: number;
+export interface WhyView {
+  type: TypeDefinition;
+  snapshot: RegistrySnapshot;
+  base: string;
+  /** what is known of each live process, in the order of the rows */
+  around: readonly Around[];
 }
 
-/**
- * Why a resource is as it is: one sentence for people, and the facts it is made of.
- * @param live its processes that go on
- * @param history its processes, newest first
- */
-export function whyJson(
-  row: ResourceRow,
-  type: TypeDefinition,
-  live: readonly ProcessRow[],
-  history: readonly ProcessView[],
-): JsonObject {
-  const work = live.map(workOf);
+/** Why a resource is as it is: one sentence for people, and the facts it is made of. */
+export function whyJson(why: WhyRow, view: WhyView): JsonObject {
+  const { resource: row, lastFinished, readAt } = why;
+  const { type, snapshot, base } = view;
+  const states = Object.fromEntries(Object.entries(row.regions).map(([name, { state }]) => [name, state]));
+  const work = why.processes.map((process, i) =>
+    workOf(process, process.stateField === 'state' ? row.state : (states[process.stateField] ?? ''), view.around[i]!),
+  );
+  const actions = legalActions(type, row.state, states);
   const resourceId = formatId(type.idPrefix, row.id);
+  const self = resourceUrl(base, type, row.id);
+  const nameOf = (name: string, number: number) => `${name} ${idOf(snapshot, name, number)}`;
   return {
     type: 'why',
     resourceId,
-    sentence: sentence(row, `${type.name} ${resourceId}`, work),
+    resourceType: type.name,
+    links: { self: `${self}/why`, resource: self, processInstances: `${self}/processinstances` },
+    message: sentence({ row, name: `${type.name} ${resourceId}`, lastFinished, readAt, actions, nameOf }, work),
     state: row.state,
     transitioning: row.transitioning,
-    processes: work.map(processFacts),
-    lastFinished: lastFinished(live, history),
-    actions: legalActions(type, row.state, statesOfRegions(row)),
+    ...dates('time', readAt),
+    processes: work.map((one) => processFacts(one, { snapshot, base, readAt })),
+    lastFinished: lastFinished === null ? null : finishedFacts(lastFinished, base),
+    actions: Object.fromEntries(actions.map((verb) => [verb, `${self}?action=${verb}`])),
   };
 }
 
-function workOf(process: ProcessRow): Work {
-  const { step, attempt, predecessor } = unpackProgress(process.progress);
-  const [phase, handler] = step === null ? [null, null] : splitStep(step);
-  const awaited = process.status === 'waitingPredecessor' ? (predecessor?.handler ?? handler) : handler;
-  return { process, phase, handler: process.waitingHandler ?? awaited, attempt };
+interface Names {
+  snapshot: RegistrySnapshot;
+  base: string;
+  readAt: number;
 }
 
-function processFacts({ process, phase, handler, attempt }: Work): JsonObject {
-  const waits = process.status === 'waitingHandler';
+function processFacts(work: Work, names: Names): JsonObject {
+  const { process, state, phase, handler, attempt, maxAttempts, step, listening, clock } = work;
+  const self = processUrl(names.base, process.id);
   return {
     id: formatId(PROCESS_INSTANCE_PREFIX, process.id),
+    links: { self },
     processName: process.name,
     stateField: process.stateField,
+    state,
     status: process.status,
     phase,
     handler,
+    handlerKind: step?.handler.kind ?? null,
+    handlerConnected: listening,
     attempt,
+    maxAttempts,
     error: errorOf(process),
-    waitingForHandler: process.waitingHandler,
-    deadlineInMillis: waits ? process.waitDeadlineInMillis : process.deadlineInMillis,
-    actions: operatorActions(process.status),
+    nextWake:
+      clock === null
+        ? null
+        : { clock: clock.clock, inMillis: clock.inMillis, ...dates('time', names.readAt + clock.inMillis) },
+    clocks: {
+      attempt: process.deadlineInMillis,
+      waiting: process.waitDeadlineInMillis,
+      total: process.totalDeadlineInMillis,
+    },
+    gate: gateFacts(work),
+    predecessor: predecessorFacts(work, names.base),
+    children: childrenFacts(work, names),
+    actions: Object.fromEntries(operatorActions(process.status).map((verb) => [verb, `${self}?action=${verb}`])),
   };
 }
 
-function lastFinished(live: readonly ProcessRow[], history: readonly ProcessView[]): JsonObject | null {
-  const isLive = new Set(live.map(({ id }) => id));
-  const ended = history.flatMap((view) => (view.live || isLive.has(view.id) ? [] : [view]));
-  const [last] = ended.toSorted((a, b) => b.endTime - a.endTime);
-  if (last === undefined) return null;
+function gateFacts({ process }: Work): JsonObject | null {
+  const { gate, heldBy } = process;
+  if (gate === null) return null;
+  const [kind, target] = splitScope(heldBy);
+  const { limit, circuit, pause } = gate;
+  const open = circuit !== null && circuit.openForMillis !== null;
+  return {
+    scope: heldBy,
+    kind: kind === 'limit' ? (open ? 'circuit' : 'limit') : 'pause',
+    handler: kind === 'limit' || kind === 'handler' ? target : null,
+    ...dates('since', pause?.since ?? gate.heldSince),
+    operator: pause?.operator ?? null,
+    reason: pause?.reason ?? null,
+    inFlight: limit?.admitted ?? null,
+    ahead: limit?.ahead ?? null,
+    failures: circuit?.failures ?? null,
+    opensInMillis: circuit?.openForMillis ?? null,
+  };
+}
+
+function predecessorFacts({ process, predecessorId, handler }: Work, base: string): JsonObject | null {
+  if (process.status !== 'waitingPredecessor' || predecessorId === null) return null;
+  return {
+    id: formatId(PROCESS_INSTANCE_PREFIX, predecessorId),
+    links: { self: processUrl(base, predecessorId) },
+    handler,
+  };
+}
+
+function childrenFacts({ process }: Work, { snapshot, base }: Names): JsonObject | null {
+  if (process.childCount === 0) return null;
+  return {
+    count: process.childCount,
+    data: process.children.map((child) => {
+      const type = snapshot.types.byName(child.resourceType);
+      return {
+        id: formatId(PROCESS_INSTANCE_PREFIX, child.id),
+        processName: child.name,
+        status: child.status,
+        resourceType: child.resourceType,
+        resourceId: idOf(snapshot, child.resourceType, child.resourceId),
+        state: child.state,
+        message: child.errorMessage,
+        links: {
+          self: processUrl(base, child.id),
+          ...(type === undefined ? {} : { why: `${resourceUrl(base, type, child.resourceId)}/why` }),
+        },
+      };
+    }),
+  };
+}
+
+function finishedFacts(last: FinishedProcessRow, base: string): JsonObject {
   return {
     id: formatId(PROCESS_INSTANCE_PREFIX, last.id),
+    links: { self: processUrl(base, last.id) },
     processName: last.name,
     exitReason: last.exitReason,
     error: errorOf(last),
@@ -86,59 +147,7 @@ function errorOf(row: { errorCode: string | null; errorMessage: string | null })
   return row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage };
 }
 
-function statesOfRegions(row: ResourceRow): Record<string, string> {
-  return Object.fromEntries(Object.entries(row.regions).map(([name, { state }]) => [name, state]));
-}
-
-function sentence(row: ResourceRow, subject: string, work: readonly Work[]): string {
-  if (work.length > 0) return `${subject} ${work.map((one) => `${placeOf(row, one)}${clauseOf(one)}`).join('; and ')}`;
-  const failed = row.transitioning === 'error' && row.message !== null ? ` after a failure: ${row.message}` : '';
-  return `${subject} rests in ${row.state}${failed}; nothing is going on`;
-}
-
-/** What the process works on: the state, or a region besides it. */
-function placeOf(row: ResourceRow, { process }: Work): string {
-  if (process.stateField === 'state') return `is ${row.state}: `;
-  return `has ${process.stateField} ${row.regions[process.stateField]?.state ?? 'unknown'}: `;
-}
-
-function clauseOf(work: Work): string {
-  const { name, status, errorMessage } = work.process;
-  const by = work.handler === null ? '' : `handler ${work.handler}`;
-  const attempt = `(attempt ${work.attempt})`;
-  const failure = errorMessage === null ? '' : `: ${errorMessage}`;
-  switch (status) {
-    case 'ready':
-      return `${name} goes on in a moment`;
-    case 'running':
-      return `${name} runs the built-in ${by} ${attempt}`;
-    case 'dispatched':
-      return `${name} waits for the answer of ${by} ${attempt}${timeLeft(work.process)}${failure === '' ? '' : `; so far${failure}`}`;
-    case 'backoff':
-      return `${name} soon tries ${by} again; ${attempt.slice(1, -1)} failed${failure}`;
-    case 'delayed':
-      return `${name} waits, as ${by} asked to be called later`;
-    case 'waitingHandler':
-      return `${name} waits for ${by} ${attempt}, which has no subscriber`;
-    case 'waitingPredecessor':
-      return `${name} waits until ${by} answers or gives up the attempt that was cancelled`;
-    case 'held':
-      return `${name} is held by ${work.process.heldBy}`;
-    case 'waitingChildren':
-      return `${name} waits for processes of related resources`;
-    case 'canceling':
-      return `${name} was cancelled and waits until ${by} answers or its time is up`;
-    case 'parked':
-      return `${name} is parked${attemptsOf(work)}${failure}; retry, skip, cancel or force it`;
-  }
-}
-
-function attemptsOf({ attempt }: Work): string {
-  if (attempt === 0) return '';
-  return ` after ${attempt} ${attempt === 1 ? 'attempt' : 'attempts'}`;
-}
-
-function timeLeft({ deadlineInMillis }: ProcessRow): string {
-  if (deadlineInMillis === null) return '';
-  return deadlineInMillis <= 0 ? ', whose time is up' : `, for at most ${Math.ceil(deadlineInMillis / 1_000)} s more`;
+function idOf(snapshot: RegistrySnapshot, type: string, number: number): string {
+  const prefix = snapshot.types.byName(type)?.idPrefix;
+  return prefix === undefined ? String(number) : formatId(prefix, number);
 }

@@ -1,5 +1,6 @@
 import { Controller } from '@nestjs/common';
 import {
+  type BuiltinHandler,
   type CommandReply,
   createResource,
   listBuiltinHandlers,
@@ -40,12 +41,14 @@ export class CommandsController {
   }
 
   @ContractHandler(listBuiltinHandlers)
-  builtin(): { handlers: { name: string; priority: number; processes: { phase: string; glob: string }[] }[] } {
+  builtin(): { handlers: BuiltinHandler[] } {
     return {
-      handlers: this.inProcess.bindings.map(({ name, priority, processes }) => ({
+      handlers: this.inProcess.bindings.map(({ name, priority, processes, retries, timeoutMillis }) => ({
         name,
         priority,
         processes: processes.map(({ phase, glob }) => ({ phase, glob })),
+        retries,
+        timeoutMillis,
       })),
     };
   }

@@ -5,18 +5,21 @@ import {
   listTransitions,
   readResources,
   readSummary,
+  readWhy,
 } from '@drover/contracts';
 import { ContractHandler } from '@drover/messaging';
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { InvariantsService } from './invariants.service.js';
 import { QueryService } from './query.service.js';
+import { WhyReader } from './why-reader.js';
 
 @Controller()
 export class QueryController {
   constructor(
     private readonly query: QueryService,
     private readonly invariants: InvariantsService,
+    private readonly whyReader: WhyReader,
   ) {}
 
   @ContractHandler(readResources)
@@ -42,6 +45,11 @@ export class QueryController {
   @ContractHandler(readSummary)
   summary() {
     return this.query.summary();
+  }
+
+  @ContractHandler(readWhy)
+  async why(@Payload() request: { resourceId: number }) {
+    return { why: await this.whyReader.read(request.resourceId) };
   }
 
   @ContractHandler(checkInvariants)

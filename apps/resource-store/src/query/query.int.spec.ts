@@ -6,6 +6,7 @@ import {
   listTransitions,
   readResources,
   readSummary,
+  readWhy,
   type Filter,
 } from '@drover/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -147,7 +148,96 @@ it('reads resources with what is live on them; transitions; processes, live and 
   const summary = await store.bus.request(readSummary, {});
   expect(summary.live).toEqual([{ status: 'dispatched', count: 1 }]);
   expect(summary.resources).toContainEqual({ type: 'volume', state: 'removed', count: 1 });
+  expect(summary.stuck).toEqual([]);
   expect((await store.bus.request(checkInvariants, {})).violations).toEqual([]);
+});
+
+describe('why', () => {
+  const why = async (resourceId: number) => (await store.bus.request(readWhy, { resourceId })).why;
+  const live = (over: string, id: number) => store.sql(`update process_live set ${over} where id = $1`, [id]);
+
+  it('tells what is live, when it wakes, and what ended last; without the data', async () => {
+    const { resourceId } = await store.applied(create());
+    const first = await store.applied(schedule(resourceId));
+    await store.applied(finish(resourceId, first.processId!, 1));
+    const second = await store.applied(schedule(resourceId));
+    const answer = await why(resourceId);
+    expect(answer).toMatchObject({
+      resource: { id: resourceId, state: 'activating', data: {} },
+      processes: [{ id: second.processId, status: 'dispatched', gate: null, children: [], childCount: 0, data: {} }],
+      lastFinished: { id: first.processId, exitReason: 'DONE', data: {} },
+      readAt: expect.any(Number),
+    });
+    expect(answer!.processes[0]!.wakeInMillis).toBeGreaterThan(0);
+    await live(`next_wake_at = 'infinity'`, second.processId!);
+    expect((await why(resourceId))!.processes[0]!.wakeInMillis).toBeNull();
+    await live('next_wake_at = now()', second.processId!);
+    expect(await why(99_999_999)).toBeNull();
+  });
+
+  it('names the pause, the limit and the circuit that hold a process', async () => {
+    const [a, b, c] = await Promise.all([1, 2, 3].map(async () => (await store.applied(create())).resourceId));
+    const ids: number[] = [];
+    for (const id of [a, b, c]) ids.push((await store.applied(schedule(id!))).processId!);
+    await store.sql(`insert into pause (scope, operator, reason) values ('type/volume', 'ada', 'new disks')`);
+    await store.sql(
+      `insert into handler_gate (handler, failures, opened_until) values ('demo', 5, now() + interval '1 minute')`,
+    );
+    await live(`status = 'held', held_by = 'type/volume', held_since = now()`, ids[0]!);
+    await live(`status = 'held', held_by = 'limit/demo'`, ids[1]!);
+    await live(`admitted = 'demo'`, ids[2]!);
+    expect((await why(a!))!.processes[0]!.gate).toMatchObject({
+      heldSince: expect.any(Number),
+      pause: { since: expect.any(Number), operator: 'ada', reason: 'new disks' },
+      limit: null,
+      circuit: null,
+    });
+    const limited = (await why(b!))!.processes[0]!.gate;
+    expect(limited).toMatchObject({ pause: null, limit: { admitted: 1, ahead: 0 }, circuit: { failures: 5 } });
+    expect(limited!.circuit!.openForMillis).toBeGreaterThan(50_000);
+    expect((await store.bus.request(readSummary, {})).stuck).toMatchObject([
+      { id: ids[0], status: 'held', heldBy: 'type/volume' },
+      { id: ids[1], heldBy: 'limit/demo' },
+    ]);
+    await store.sql('delete from pause');
+    await store.sql('delete from handler_gate');
+    await store.sql(
+      `update process_live set status = 'dispatched', held_by = null, held_since = null, admitted = null where id = any ($1)`,
+      [ids],
+    );
+  });
+
+  it('names the children that a step waits for, parked ones first', async () => {
+    const [parent, one, two] = [
+      await store.applied(create()),
+      await store.applied(create()),
+      await store.applied(create()),
+    ];
+    const process = await store.applied(schedule(parent.resourceId));
+    const children = [await store.applied(schedule(one.resourceId)), await store.applied(schedule(two.resourceId))];
+    const { dispatch } = (await why(parent.resourceId))!.processes[0]!;
+    for (const child of children)
+      await live(`parent_id = ${process.processId}, parent_dispatch = ${dispatch}`, child.processId!);
+    await live(`status = 'parked', error_message = 'no pool'`, children[1]!.processId!);
+    expect((await why(parent.resourceId))!.processes[0]).toMatchObject({
+      childCount: 2,
+      children: [
+        {
+          id: children[1]!.processId,
+          status: 'parked',
+          errorMessage: 'no pool',
+          resourceType: 'volume',
+          state: 'activating',
+        },
+        { id: children[0]!.processId, resourceId: one.resourceId },
+      ],
+    });
+    for (const child of children)
+      await live(
+        `parent_id = null, parent_dispatch = null, status = 'dispatched', error_message = null`,
+        child.processId!,
+      );
+  });
 });
 
 it('an answer is cut to what the broker carries', async () => {

@@ -5,6 +5,8 @@ import type {
   ProcessView,
   RelationRef,
   ResourceRow,
+  StuckProcess,
+  Summary,
   TransitionRow,
 } from '@drover/contracts';
 import { rows } from '@drover/database';
@@ -15,6 +17,7 @@ import { RegistryService } from '../registry/registry.service.js';
 import { millis } from '../sql/columns.sql.js';
 import { memberCondition } from '../sql/related.sql.js';
 import { FINISHED_COLUMNS, PROCESS_COLUMNS, RESOURCE_COLUMNS } from '../sql/rows.sql.js';
+import { READ_STUCK } from '../sql/why.sql.js';
 import { conditions, Parameters, processColumns, resourceColumns, type FilterColumns } from './filters.js';
 import { fitting } from './fitting.js';
 import { ResourceReader } from './resource-reader.js';
@@ -133,8 +136,8 @@ export class QueryService {
     );
   }
 
-  async summary() {
-    const [resources, live] = await Promise.all([
+  async summary(): Promise<Summary> {
+    const [resources, live, stuck] = await Promise.all([
       rows<{ type: string; state: string; count: number }>(
         this.dataSource,
         'select type, state, count(*)::int as count from resource group by type, state order by type, state',
@@ -143,8 +146,9 @@ export class QueryService {
         this.dataSource,
         'select status, count(*)::int as count from process_live group by status order by status',
       ),
+      rows<StuckProcess>(this.dataSource, READ_STUCK),
     ]);
-    return { resources, live };
+    return { resources, live, stuck };
   }
 }
 

@@ -6,7 +6,7 @@ export const RESOURCE_COLUMNS = `
   coalesce(r.regions, '{}') as regions, r.revision, d.data, r.account_id as "accountId",
   ${millis('d.created')} as created, ${millis('d.removed')} as removed`;
 
-const inMillis = (column: string, from = 'now()'): string =>
+export const inMillis = (column: string, from = 'now()'): string =>
   `floor(date_part('epoch', ${column} - ${from}) * 1000)::float8`;
 
 /** From when the clocks that a pause stops are read. */

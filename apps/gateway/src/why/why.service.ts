@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import { readWhy, SUBJECTS, type WhyProcess } from '@drover/contracts';
+import type { JsonObject } from '@drover/kernel';
+import { type BoundStep, ownProcess } from '@drover/process-model';
+import { Backend } from '../backend/backend.js';
+import { HandlersOf } from '../introspection/handlers-of.js';
+import { Registry } from '../registry/registry.js';
+import { missing, ResourcePaths } from '../resources/resource-path.js';
+import { Listeners } from './listeners.js';
+import { whyJson } from './why.js';
+import { type Around, stepOf } from './work.js';
+
+/** `GET /v1/<plural>/<id>/why`: everything in one answer. */
+@Injectable()
+export class Why {
+  constructor(
+    private readonly paths: ResourcePaths,
+    private readonly registry: Registry,
+    private readonly backend: Backend,
+    private readonly handlers: HandlersOf,
+    private readonly listeners: Listeners,
+  ) {}
+
+  /** @throws DroverError TypeUnknown, NotFound */
+  async read(plural: string, id: string, base: string): Promise<JsonObject> {
+    const ref = await this.paths.refOf(plural, id);
+    const { why } = await this.backend.call(readWhy, { resourceId: ref.number });
+    if (why === null || why.resource.type !== ref.type.name) throw missing(ref);
+    const stepsOf = await this.handlers.lookUp();
+    const around = await Promise.all(why.processes.map((process) => this.around(process, stepsOf(process.name))));
+    return whyJson(why, { type: ref.type, snapshot: await this.registry.snapshot(), base, around });
+  }
+
+  private async around(process: WhyProcess, steps: BoundStep[]): Promise<Around> {
+    const noted = stepOf(process);
+    const step = steps.find(({ key }) => key === noted?.key) ?? null;
+    const [type, listening] = await Promise.all([
+      this.registry.typeAt(process.resourceType, process.definitionVersion),
+      step === null ? null : this.listening(process, step),
+    ]);
+    return { definition: type === null ? null : ownProcess(type, process.name), step, listening };
+  }
+
+  /** Whether the events of a step have a subscriber now. A durable handler may be away: its events wait for it. */
+  private async listening({ resourceType, name }: WhyProcess, { handler, phase }: BoundStep) {
+    if (handler.kind !== 'external' || handler.delivery !== 'core') return null;
+    const verb = name.slice(name.indexOf('.') + 1);
+    return this.listeners.on(SUBJECTS.processEvent(resourceType, verb, phase, handler.name));
+  }
+}

@@ -1,0 +1,97 @@
+import type { WhyProcess } from '@drover/contracts';
+import { type BoundStep, type ProcessDefinition, splitStep, unpackProgress } from '@drover/process-model';
+import type { Listening } from './listeners.js';
+
+/** What the gateway knows of a live process besides its row. */
+export interface Around {
+  /** as of the version that the process began on; null: it cannot be read */
+  definition: ProcessDefinition | null;
+  /** the step's handler, if it still is one */
+  step: BoundStep | null;
+  /** does somebody listen for the step's events? null: no external handler is concerned */
+  listening: Listening | null;
+}
+
+/** A live process with what its notes say about the attempt under way. */
+export interface Work extends Around {
+  process: WhyProcess;
+  /** of the region that it moves */
+  state: string;
+  phase: string | null;
+  /** the handler that is awaited, or whose next attempt is */
+  handler: string | null;
+  /** number of the attempt under way, or of the last one */
+  attempt: number;
+  /** attempts in all, or null: unknown */
+  maxAttempts: number | null;
+  /** the process whose cancelled attempt is waited for */
+  predecessorId: number | null;
+  clock: NextWake | null;
+}
+
+/** The clock that moves the process on when nothing else does. */
+export interface NextWake {
+  clock: 'attempt' | 'waiting' | 'total' | 'backoff' | 'delay' | 'predecessor' | 'engine';
+  /** milliseconds; 0: it rings now */
+  inMillis: number;
+}
+
+/** The step's handler as the notes name it, also when it is no handler any more. */
+export function stepOf(process: WhyProcess): { key: string; phase: string; handler: string } | null {
+  const { step } = unpackProgress(process.progress);
+  if (step === null) return null;
+  const [phase, handler] = splitStep(step);
+  return { key: step, phase, handler };
+}
+
+export function workOf(process: WhyProcess, state: string, around: Around): Work {
+  const { attempt, predecessor } = unpackProgress(process.progress);
+  const step = stepOf(process);
+  const awaited = process.status === 'waitingPredecessor' ? predecessor?.handler : process.waitingHandler;
+  return {
+    process,
+    state,
+    ...around,
+    phase: step?.phase ?? null,
+    handler: awaited ?? step?.handler ?? null,
+    attempt,
+    maxAttempts: around.step?.handler.retries ?? around.definition?.retry.maxAttempts ?? null,
+    predecessorId: predecessor?.processId ?? null,
+    clock: nextWake(process),
+  };
+}
+
+/** Which clock each status waits for, besides the process's whole life. */
+function ownClock(process: WhyProcess): [NextWake['clock'], number | null] {
+  const { deadlineInMillis, waitDeadlineInMillis, wakeInMillis } = process;
+  switch (process.status) {
+    case 'dispatched':
+    case 'running':
+    case 'canceling':
+      return ['attempt', deadlineInMillis];
+    case 'waitingPredecessor':
+      return ['predecessor', deadlineInMillis];
+    case 'waitingHandler':
+      return ['waiting', waitDeadlineInMillis];
+    case 'backoff':
+      return ['backoff', wakeInMillis];
+    case 'delayed':
+      return ['delay', wakeInMillis];
+    case 'ready':
+      return ['engine', wakeInMillis];
+    case 'held':
+    case 'waitingChildren':
+    case 'parked':
+      return ['engine', null];
+  }
+}
+
+function nextWake(process: WhyProcess): NextWake | null {
+  const [clock, own] = ownClock(process);
+  // While only an operator can act, no clock runs.
+  const total = process.wakeInMillis === null ? null : process.totalDeadlineInMillis;
+  if (own === null && total === null) return null;
+  const next: NextWake =
+    total !== null && (own === null || total <= own) ? { clock: 'total', inMillis: total } : { clock, inMillis: own! };
+  return { ...next, inMillis: Math.max(0, next.inMillis) };
+}
