@@ -255,7 +255,7 @@ describe('when a step fails', () => {
       expect(await client.process(processId)).toMatchObject({ exitReason: 'CANCELED' });
     });
 
-    it('cancels a process whose handler is at work: the handler is told, its answer changes nothing', async () => {
+    it('cancels a process whose handler is at work: the handler is told, and what it has made is kept', async () => {
       const { client } = cluster;
       await client.define(failing('busy'));
       const handler = await cluster.handler('busy-runner', { processes: 'busy.run', answer: never });
@@ -264,15 +264,32 @@ describe('when a step fails', () => {
       const [event] = await handler.sent(1);
       await expect(client.operate(processId!, 'retry')).rejects.toMatchObject({ code: 'ActionNotAvailable' });
       await client.operate(processId!, 'cancel');
-      await client.until(id, { state: 'inactive', transitioning: 'no' });
+      await client.operate(processId!, 'cancel');
+      expect(await client.process(processId!)).toMatchObject({ live: true, status: 'canceling' });
       await expect.poll(() => handler.cancels).toMatchObject([{ id: event!.id, key: event!.key }]);
-      const ignored = await cluster.metric('drover_engine_replies_ignored');
       handler.deliveries[0]!.reply({ data: { size: 9 } });
-      await expect.poll(() => cluster.metric('drover_engine_replies_ignored')).toBe(ignored + 1);
-      expect(await client.read(id)).toMatchObject({
-        state: 'inactive',
-        data: expect.not.objectContaining({ size: 9 }),
-      });
+      await client.until(id, { state: 'inactive', transitioning: 'no' });
+      expect((await client.read(id)).data['size']).toBe(9);
+      expect(await client.process(processId!)).toMatchObject({ live: false, exitReason: 'CANCELED' });
+    });
+
+    it('cancels; a handler that does not answer holds it until its deadline, force does not wait', async () => {
+      const { client } = cluster;
+      await client.define(failing('deaf', 'timeoutMillis: 1500'));
+      const handler = await cluster.handler('deaf-runner', { processes: 'deaf.run', answer: never });
+      const [first, second] = [await cluster.client.rested('deaf'), await cluster.client.rested('deaf')];
+      const one = await client.start('deaf.run', first);
+      const two = await client.start('deaf.run', second);
+      await handler.sent(2);
+      await client.operate(one.processId!, 'cancel');
+      await client.operate(two.processId!, 'cancel');
+      await client.operate(two.processId!, 'force', 'broken');
+      expect(await client.read(second)).toMatchObject({ state: 'broken' });
+      await client.until(first, { state: 'inactive', transitioning: 'no' });
+      expect((await client.process(one.processId!)).progress['steps']).toMatchObject([
+        { outcome: 'canceled', error: { code: 'Operator.cancel', message: 'by ada' } },
+        { outcome: 'timeout' },
+      ]);
     });
 
     it('is refused where there is nothing to operate', async () => {
