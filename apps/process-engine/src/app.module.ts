@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { MessageBus } from '@drover/messaging';
 import type { Logger } from '@drover/telemetry';
+import { PURGE_PACE, PurgePace } from './clean-up/pace.js';
+import { Purges } from './clean-up/purges.js';
 import { CommandsController } from './commands/commands.controller.js';
 import { Commands } from './commands/commands.js';
 import { Committer } from './commit/committer.js';
@@ -21,7 +23,7 @@ import { ReplySlots } from './replies/reply-slots.js';
 /** The process engine: decides, and holds nothing that matters. */
 @Module({})
 export class AppModule {
-  static with(bus: MessageBus, logger: Logger, inProcess: InProcessHandlers): DynamicModule {
+  static with(bus: MessageBus, logger: Logger, inProcess: InProcessHandlers, purgeEveryMillis: number): DynamicModule {
     return {
       module: AppModule,
       controllers: [CommandsController],
@@ -29,6 +31,7 @@ export class AppModule {
         { provide: MessageBus, useValue: bus },
         { provide: Log, useValue: logger },
         { provide: InProcessHandlers, useValue: inProcess },
+        { provide: PurgePace, useValue: { ...PURGE_PACE, everyMillis: purgeEveryMillis } },
         DatabaseClock,
         ReplySlots,
         EngineRegistry,
@@ -42,6 +45,7 @@ export class AppModule {
         Replies,
         DueWork,
         Commands,
+        Purges,
       ],
     };
   }

@@ -1,6 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import type { MessageBus } from '@drover/messaging';
 import { Gauge } from 'prom-client';
+import { Purges } from './clean-up/purges.js';
 import { Committer } from './commit/committer.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { Runner } from './in-process/runner.js';
@@ -26,6 +27,9 @@ export function registerMetrics(app: INestApplicationContext, bus: MessageBus): 
   value('replies_ignored', 'late or repeated replies', () => counts.ignored);
   value('replies_garbage', 'messages on reply subjects that name nothing', () => counts.garbage);
   value('replies_rejected', 'replies that could not be used', () => counts.rejected);
+  const purges = app.get(Purges);
+  value('purges_started', 'purges of removed resources that were started', () => purges.counts.started);
+  value('purges_refused', 'purges that were refused; the next sweep looks again', () => purges.counts.refused);
   const runner = app.get(Runner);
   value('in_process_running', 'attempts of in-process handlers under way', () => runner.running);
   value('in_process_late', 'results of in-process handlers that came after their time', () => runner.counts.late);

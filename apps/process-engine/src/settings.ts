@@ -1,4 +1,4 @@
-import { engineSettings, flag, list, loadConfig, type Values } from '@drover/config';
+import { engineSettings, flag, integer, list, loadConfig, type Values } from '@drover/config';
 
 const settings = {
   ...engineSettings,
@@ -6,6 +6,8 @@ const settings = {
   handlers: list('DROVER_HANDLERS'),
   /** every in-process handler runs twice, and a difference fails the attempt: for tests and CI */
   handlersCheck: flag('DROVER_HANDLERS_CHECK', false),
+  /** how often removed resources are looked for that are due to be purged */
+  purgeEveryMillis: integer('DROVER_PURGE_EVERY_MILLIS', { fallback: 60_000, min: 100, max: 86_400_000 }),
 };
 
 export type Settings = Values<typeof settings>;

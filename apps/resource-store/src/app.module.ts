@@ -4,6 +4,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Registry } from 'prom-client';
 import { Background } from './background.js';
+import { DuePurgesController } from './clean-up/due-purges.controller.js';
+import { DuePurgesService } from './clean-up/due-purges.service.js';
 import { CommitController } from './commit/commit.controller.js';
 import { CommitService } from './commit/commit.service.js';
 import { DueWorkController } from './due-work/due-work.controller.js';
@@ -58,6 +60,7 @@ export class AppModule {
         QueryController,
         RegistryController,
         DueWorkController,
+        DuePurgesController,
         SlotsController,
         FeedController,
       ],
@@ -73,6 +76,7 @@ export class AppModule {
         InvariantsService,
         CommitService,
         DueWorkService,
+        DuePurgesService,
         SlotsService,
         RegistryService,
         HandlerFiles,

@@ -54,15 +54,25 @@ export const updateResource = defineRequest<
   ],
 });
 
-/** Starts a process on a resource: `process` is the full name, e.g. `instance.start`. Accepted and durable when answered, not done. */
+/**
+ * Starts a process on a resource: `process` is the full name, e.g. `instance.start`. Accepted and durable when answered, not done.
+ * `expectRevision`: only if the resource is still at this revision.
+ */
 export const startProcess = defineRequest<
-  Command & { process: string; resourceId: number; data: JsonObject },
+  Command & { process: string; resourceId: number; data: JsonObject; expectRevision?: number | null },
   CommandReply
 >({
   subject: 'drover.engine.process.start',
   queue: 'process-engine',
   timeoutMillis: 4_000,
-  errors: ['NotFound', 'ProcessUnknown', 'ActionNotAvailable', 'ResourceBusy', 'IdempotencyKeyReused'],
+  errors: [
+    'NotFound',
+    'ProcessUnknown',
+    'ActionNotAvailable',
+    'RevisionMismatch',
+    'ResourceBusy',
+    'IdempotencyKeyReused',
+  ],
 });
 
 export type OperatorAction = 'retry' | 'skip' | 'cancel' | 'force' | 'replay';

@@ -51,6 +51,33 @@ export const releaseWaiting = defineRequest<{ handler: string; limit: number }, 
   errors: [],
 });
 
+/** Where a sweep over removed resources is: types in order, and within a type by the time of removal. */
+export interface PurgeCursor {
+  type: string;
+  /** as the database wrote it: microseconds count */
+  removed: string;
+  resourceId: number;
+}
+
+/** A resource that has been `removed` for longer than its type's `purgeAfterMillis`, by the database's clock. */
+export interface DuePurge {
+  resourceId: number;
+  type: string;
+  revision: number;
+  /** epoch milliseconds */
+  removed: number;
+}
+
+/**
+ * Hands out a page of resources that are due to be purged. One engine at a time sweeps: the first to ask holds a lease of `leaseMillis`;
+ * the others get `mine: false` and nothing. `next` is where to go on, null at the end of the sweep; rows that cannot be purged are passed
+ * over, so that they hold nothing up. `limit` bounds the rows that are looked at.
+ */
+export const listDuePurges = defineRequest<
+  { engine: string; leaseMillis: number; limit: number; after: PurgeCursor | null },
+  { mine: boolean; due: DuePurge[]; next: PurgeCursor | null }
+>({ subject: 'drover.store.purges.list', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
+
 /** One stored version of a definition document, with what the model checker said. */
 export interface DefinitionRow {
   name: string;

@@ -89,6 +89,7 @@ export function resourceDefinitionJson(type: TypeDefinition, base: string): Json
     relationships: Object.fromEntries(
       Object.entries(type.relationships).map(([name, relationship]) => [name, { ...relationship }]),
     ),
+    purgeAfterMillis: type.purgeAfterMillis,
     processNames: Object.values(type.processes).map(({ name }) => name),
     stateTransitions: Object.values(type.processes).flatMap(stateTransitions),
   };

@@ -97,8 +97,11 @@ export class Commands {
 
   async start(request: RequestOf<typeof startProcess>): Promise<CommandReply> {
     checkEnvelope(request);
-    const start = startRequest(request, bodyOf(request.data ?? {}));
+    const start: StartRequest = startRequest(request, bodyOf(request.data ?? {}));
+    const expected = request.expectRevision ?? null;
+    if (expected !== null) start.expectRevision = expected;
     const planOn = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned> => {
+      if (expected !== null && expected !== resource.revision) throw mismatch(expected, resource);
       const { type, definition } = await this.processNamed(request.process);
       return this.planOn(definition, type, resource, live, start);
     };
@@ -115,10 +118,7 @@ export class Commands {
     const plan = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned | CommandReply> => {
       const type = await this.typeNamed(resource.type);
       if (request.expectRevision !== null && request.expectRevision !== resource.revision)
-        throw new DroverError(
-          'RevisionMismatch',
-          `The resource is at revision ${resource.revision}, not ${request.expectRevision}`,
-        );
+        throw mismatch(request.expectRevision, resource);
       const { data, ...envelope } = validateUpdate(type, body, externalResource(resource, type));
       const write: NonNullable<StartRequest['write']> = {
         data: Object.keys(data).length === 0 ? null : data,
@@ -294,6 +294,10 @@ function numberOf(id: unknown): number {
 
 function reused(): DroverError {
   return new DroverError('IdempotencyKeyReused', 'This key was used for another request');
+}
+
+function mismatch(expected: number, { revision }: ResourceRow): DroverError {
+  return new DroverError('RevisionMismatch', `The resource is at revision ${revision}, not ${expected}`);
 }
 
 function notFound(): DroverError {

@@ -46,6 +46,8 @@ export class ResourceEntity {
 @Index('resource_data_uuid', ['uuid'], { unique: true })
 @Index('resource_data_type', ['type', 'id'])
 @Index('resource_data_claim', ['claim'], { unique: true, where: 'claim is not null' })
+@Index('resource_data_removed', ['type', 'removed', 'id'], { where: 'removed is not null and purged is null' })
+@Index('resource_data_purged', ['purged', 'id'], { where: 'purged is not null' })
 @Index('resource_data_refs', ['refs'], { where: 'refs is not null', type: 'gin' })
 export class ResourceDataEntity {
   @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'resource_data_pkey' })
@@ -56,6 +58,9 @@ export class ResourceDataEntity {
 
   @Column({ type: 'timestamptz', nullable: true })
   removed: Date | null;
+
+  @Column({ type: 'timestamptz', nullable: true })
+  purged: Date | null;
 
   @Column({ type: 'integer' })
   revision: number;

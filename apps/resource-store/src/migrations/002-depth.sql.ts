@@ -42,6 +42,12 @@ begin
   end loop;
 end $$;
 
+-- When a resource was purged. Both indexes hold only what still waits to be cleaned up: for purge, and to be deleted.
+alter table resource_data add column purged timestamptz;
+update resource_data d set purged = now() from resource r where r.id = d.id and r.state = 'purged';
+create index resource_data_removed on resource_data (type, removed, id) where removed is not null and purged is null;
+create index resource_data_purged on resource_data (purged, id) where purged is not null;
+
 create table pause (
   scope     text        not null constraint pause_pkey primary key,
   since     timestamptz not null default now(),

@@ -4,17 +4,25 @@ import { Inject, Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { StoreLog } from '../observability/store-log.js';
+import { DELETE_COMMANDS, DELETE_PURGED } from '../sql/clean-up.sql.js';
 import { SETTINGS, type StoreSettings } from '../settings.js';
 import { databaseDay, dropExpired, ensurePartitions, type PartitionedTable } from './partitions.js';
 
 const HOUR_MILLIS = 3_600_000;
 /** Commands deleted per statement: no long lock, no burst of write-ahead log. */
 const COMMANDS_PER_STATEMENT = 5_000;
+/** Purged resources deleted per statement. */
+const PURGED_PER_STATEMENT = 1_000;
 
-/** Hourly: partitions ahead, old ones dropped, commands of more than a day ago deleted. */
+/**
+ * Hourly: partitions ahead, old ones dropped, commands of more than a day ago and purged resources deleted. In this order: a purged
+ * resource goes after the last of its history.
+ */
 @Injectable()
 export class HousekeepingJob {
   private readonly tables: PartitionedTable[];
+  /** a purged resource is looked at after this many days: by then its last history row has been dropped */
+  private readonly purgedDays: number;
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
@@ -25,6 +33,7 @@ export class HousekeepingJob {
       { name: 'feed', retentionDays: settings.feedRetentionDays },
       { name: 'process_finished', retentionDays: settings.historyRetentionDays },
     ];
+    this.purgedDays = Math.max(...this.tables.map(({ retentionDays }) => retentionDays)) + 1;
   }
 
   /** Before the service serves: without a partition no commit succeeds. */
@@ -55,23 +64,21 @@ export class HousekeepingJob {
         const dropped = await dropExpired(runner, table, today);
         if (dropped.length > 0) this.log.info({ dropped }, 'partitions past their retention were dropped');
       }
-      await this.deleteOldCommands(signal);
+      await this.deleteAll(DELETE_COMMANDS, [], COMMANDS_PER_STATEMENT, signal);
+      const purged = await this.deleteAll(DELETE_PURGED, [this.purgedDays], PURGED_PER_STATEMENT, signal);
+      if (purged > 0) this.log.info({ purged }, 'purged resources whose history is gone were deleted');
     } finally {
       await runner.query('reset statement_timeout').catch(() => undefined);
       await runner.release();
     }
   }
 
-  private async deleteOldCommands(signal: AbortSignal): Promise<void> {
-    for (let more = true; more && !signal.aborted;) {
-      const deleted = await rows(
-        this.dataSource,
-        `delete from command where id = any (array(
-           select id from command where created < now() - interval '24 hours' limit $1))
-         returning 1`,
-        [COMMANDS_PER_STATEMENT],
-      );
-      more = deleted.length === COMMANDS_PER_STATEMENT;
+  /** Statement after statement, each bounded, until one finds less than it may take. */
+  private async deleteAll(sql: string, values: unknown[], atMost: number, signal: AbortSignal): Promise<number> {
+    for (let deleted = 0; ;) {
+      const gone = await rows(this.dataSource, sql, [...values, atMost]);
+      deleted += gone.length;
+      if (gone.length < atMost || signal.aborted) return deleted;
       await sleep(50, signal);
     }
   }

@@ -63,11 +63,13 @@ export class FeedReader {
         return [row.id, { row, id: formatId(type.idPrefix, row.id), resource: externalResource(row, type) }];
       }),
     );
-    return feed.map((row, i) => {
+    // A resource whose row is gone (only a hand in the database deletes one that has feed rows) must not stop the feed.
+    const left = shown.size === ids.length ? feed : feed.filter((row) => shown.has(row.resourceId));
+    return left.map((row, i) => {
       const { row: present, id, resource } = shown.get(row.resourceId)!;
       const facts = {
         sequence: row.id,
-        previousSequence: feed[i - 1]?.id ?? previous,
+        previousSequence: left[i - 1]?.id ?? previous,
         resourceType: present.type,
         resourceId: id,
         process: row.process,

@@ -81,7 +81,7 @@ ${when(
            else 'ok'
          end as verdict,
          (i.c_data is not null or i.c_setname or i.c_setdesc or hld.claims is not null
-           or (i.field = 'state' and i.chg and nxt.state = 'removed' and r.state <> 'removed')) is true as writes,
+           or (i.field = 'state' and i.chg and nxt.state in ('removed', 'purged') and r.state <> nxt.state)) is true as writes,
          hld.claims, nxt.state as next_state, cur.state as from_state,
 ${when(
   starts,
@@ -141,6 +141,7 @@ wrote as (
          name = case when ok.c_setname then ok.c_name else d.name end,
          description = case when ok.c_setdesc then ok.c_desc else d.description end,
          removed = case when ok.field = 'state' and ok.next_state = 'removed' and d.removed is null then now() else d.removed end,
+         purged = case when ok.field = 'state' and ok.next_state = 'purged' and d.purged is null then now() else d.purged end,
          refs = coalesce(ok.c_refs, d.refs),
          claim = case when ok.claims is null then d.claim
                       when ok.claims then 'externalHandler/' || case when ok.c_setname then ok.c_name else d.name end end,

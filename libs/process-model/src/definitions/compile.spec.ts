@@ -51,6 +51,7 @@ describe('compileType', () => {
       plural: 'disks',
       idPrefix: 'd',
       finalStates: ['removed', 'purged'],
+      purgeAfterMillis: 86_400_000,
       system: false,
       version: 1,
     });
@@ -182,5 +183,27 @@ describe('compileType', () => {
   it('two compilations of one document are the same but for the version', () => {
     expect(sameDefinition(compile({}), { ...compile({}), version: 9 })).toBe(true);
     expect(sameDefinition(compile({}), compile({ final: ['lost'] }))).toBe(false);
+  });
+});
+
+describe('purgeAfterMillis', () => {
+  const purgeAfter = (over: object) =>
+    compileType({ apiVersion: 'drover/v1', kind: 'ResourceType', name: 'thing', ...over } as never, {
+      version: 1,
+      system: false,
+    }).purgeAfterMillis;
+
+  it('is a day unless said, null for ever, and nothing without a purge process', () => {
+    expect(purgeAfter({})).toBe(86_400_000);
+    expect(purgeAfter({ purgeAfterMillis: 0 })).toBe(0);
+    expect(purgeAfter({ purgeAfterMillis: null })).toBe(null);
+    expect(purgeAfter({ defaultProcesses: { exclude: ['purge'] } })).toBe(null);
+    expect(purgeAfter({ defaultProcesses: { renameProcess: { purge: 'wipe' } } })).toBe(null);
+  });
+
+  it('without a purge process that starts from removed is refused', () => {
+    const refused = { purgeAfterMillis: 5, defaultProcesses: { exclude: ['purge'] } };
+    expect(() => purgeAfter(refused)).toThrow('purgeAfterMillis needs a process "purge" that starts from removed');
+    expect(() => purgeAfter({ purgeAfterMillis: -1 })).toThrow(/purgeAfterMillis/);
   });
 });

@@ -17,6 +17,7 @@ import { invalid } from './parse.js';
 import type { FieldDefinition, ProcessDefinition, Relationship, TypeDefinition } from './types.js';
 import { shapeProblems, type Problem } from './validate.js';
 import { valueProblem } from '../fields/values.js';
+import { transitioningFor } from '../states/predicates.js';
 
 /** What a process has when its document says nothing else. */
 export const PROCESS_DEFAULTS = {
@@ -27,6 +28,9 @@ export const PROCESS_DEFAULTS = {
   preempt: 'wait',
   priority: 0,
 } as const;
+
+/** How long a resource stays `removed` where the document says nothing, milliseconds: a day. */
+export const PURGE_AFTER_MILLIS = 86_400_000;
 
 export interface CompileOptions {
   /** version of the definition, >= 1 */
@@ -57,11 +61,26 @@ export function compileType(document: ResourceTypeDocument, options: CompileOpti
     relationships: relationshipsOf(document),
     processes: {},
     finalStates: [...new Set(['removed', 'purged', ...(document.final ?? [])])],
+    purgeAfterMillis: null,
     system: options.system,
   };
   type.processes = processesOf(document, type.relationships);
   trimDefaults(type);
+  type.purgeAfterMillis = purgeAfter(type, document);
   return type;
+}
+
+function purgeAfter(type: TypeDefinition, { purgeAfterMillis }: ResourceTypeDocument): number | null {
+  const { purge } = type.processes;
+  const purges = purge?.stateField === 'state' && transitioningFor(purge, 'removed') !== null;
+  if (!purges && typeof purgeAfterMillis === 'number')
+    throw invalid([
+      {
+        path: '/purgeAfterMillis',
+        message: `${type.name}: purgeAfterMillis needs a process "purge" that starts from removed`,
+      },
+    ]);
+  return purges ? (purgeAfterMillis === undefined ? PURGE_AFTER_MILLIS : purgeAfterMillis) : null;
 }
 
 function named(document: ResourceTypeDocument, problems: Problem[]): DroverError {

@@ -103,6 +103,8 @@ export interface ResourceTypeDocument {
   relationships?: Record<string, RelationshipDocument>;
   defaultProcesses?: DefaultProcessesDocument | boolean;
   final?: string[];
+  /** how long a resource stays `removed` before `purge` is started on it, milliseconds; null: for ever */
+  purgeAfterMillis?: number | null;
   processes?: Record<string, ProcessDocument>;
   accept?: Acceptance[];
   handlers?: HandlerRegistration[];

@@ -208,6 +208,14 @@ const resourceType = {
       },
     },
     final: states,
+    purgeAfterMillis: {
+      ...millis,
+      type: ['integer', 'null'],
+      minimum: 0,
+      default: 86_400_000,
+      description:
+        'how long a resource stays removed before it is purged; null: for ever. Only for types with a purge process',
+    },
     processes: { type: 'object', propertyNames: verb, additionalProperties: process, maxProperties: 200 },
     accept: {
       type: 'array',

@@ -109,6 +109,8 @@ export interface TypeDefinition {
   processes: Record<string, ProcessDefinition>;
   /** states without a way out that are meant: removed, purged and the declared ones */
   finalStates: string[];
+  /** how long a resource stays `removed` before `purge` is started on it, milliseconds; null: for ever, or there is no such process */
+  purgeAfterMillis: number | null;
   /** shipped with the product; cannot be redeclared */
   system: boolean;
 }

@@ -1,0 +1,50 @@
+import { millis } from './columns.sql.js';
+
+/**
+ * A page of a sweep over resources that were removed long enough ago, by type, then by the time of removal. The index holds only what is
+ * removed and not purged; the page bounds the rows looked at, so that rows in another state (being purged, parked) cost no more than
+ * their place. $1 types in order, $2 their delays in milliseconds, $3 and $4 where each goes on (time, number), $5 rows
+ */
+export const LIST_DUE_PURGES = `
+with page as materialized (
+  select d.type, d.id, d.removed
+    from unnest($1::text[], $2::float8[], $3::timestamptz[], $4::bigint[]) with ordinality t(type, millis, after, after_id, n)
+   cross join lateral (
+     select d.type, d.id, d.removed
+       from resource_data d
+      where d.type = t.type and d.removed is not null and d.purged is null
+        and (d.removed, d.id) > (t.after, t.after_id)
+        and d.removed <= now() - t.millis * interval '1 millisecond'
+      order by d.removed, d.id limit $5) d
+   order by t.n, d.removed, d.id limit $5
+)
+select p.type, p.id as "resourceId", p.removed::text as "cursorTime", ${millis('p.removed')} as removed, r.revision,
+       r.state = 'removed' as removable
+  from page p join resource r on r.id = p.id and r.id = any (array(select id from page))
+ order by p.type collate "C", p.removed, p.id`;
+
+/**
+ * Deletes purged resources whose history is gone: nothing but a live process, a feed row or a finished process keeps one. Locked first, in
+ * the order of every commit: the resource, then what hangs on it. $1 days since the purge at least, $2 rows
+ */
+export const DELETE_PURGED = `
+with gone as materialized (
+  select r.id
+    from resource_data d join resource r on r.id = d.id
+   where d.purged is not null and d.purged < now() - $1 * interval '1 day' and r.state = 'purged'
+     and not exists (select from process_live p where p.resource_id = d.id)
+     and not exists (select from process_finished f where f.resource_id = d.id)
+     and not exists (select from feed f where f.resource_id = d.id)
+   order by d.purged, d.id limit $2
+     for update of r skip locked
+),
+narrow as (
+  delete from resource r using gone where r.id = gone.id and r.state = 'purged' returning r.id
+)
+delete from resource_data d using narrow where d.id = narrow.id returning d.id`;
+
+/** Commands of more than a day ago. $1 rows */
+export const DELETE_COMMANDS = `
+delete from command where id = any (array(
+  select id from command where created < now() - interval '24 hours' limit $1))
+returning 1`;
