@@ -99,6 +99,15 @@ export interface HandlerRow {
   priority: number;
   retries: number | null;
   timeoutMillis: number | null;
+  heartbeatMillis: number | null;
+  totalMillis: number | null;
+  retry: {
+    maxAttempts?: number;
+    initialMillis?: number;
+    maxMillis?: number;
+    jitter?: number;
+    nonRetryable?: string[];
+  } | null;
   delivery: 'core' | 'durable';
   /** as registered; names may carry `pre.`/`post.` and globs */
   processConfigs: { name: string; onError: string | null }[];

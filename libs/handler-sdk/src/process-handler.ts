@@ -50,6 +50,20 @@ export interface HandlerResult {
   retryable?: boolean;
 }
 
+/** How the failures of a handler are met. */
+export interface HandlerRetry {
+  /** attempts in all, 1 to 1000 */
+  maxAttempts?: number;
+  /** before the second attempt, milliseconds */
+  initialMillis?: number;
+  /** longest pause, milliseconds */
+  maxMillis?: number;
+  /** share of the pause that is spread, 0 to 1 */
+  jitter?: number;
+  /** error codes that spend the attempts at once */
+  nonRetryable?: string[];
+}
+
 /**
  * Logic that runs inside the engine, loaded from a folder or a package that `DROVER_HANDLERS` names, or in a program of its own with
  * {@link serveHandlers}. It means the same in both: order, retries, deadlines, results, progress, cancel. The engine may run it again
@@ -85,6 +99,15 @@ export interface ProcessHandler {
    * TIMEOUT; what it returns later is ignored.
    */
   readonly timeoutMillis?: number;
+  /**
+   * Longest silence during an attempt, milliseconds, overrides the process's: each progress moves this clock, and `timeoutMillis` bounds
+   * the attempt, progress or not.
+   */
+  readonly heartbeatMillis?: number;
+  /** all attempts of a step together with the pauses between them, milliseconds */
+  readonly totalMillis?: number;
+  /** overrides the process's retry policy, key by key; codes in `nonRetryable` add to it. `retries` comes before `maxAttempts` */
+  readonly retry?: HandlerRetry;
   /** Does the work of one attempt. */
   handle(context: HandlerContext): Promise<HandlerResult | undefined> | HandlerResult | undefined;
 }

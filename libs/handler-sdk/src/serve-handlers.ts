@@ -75,8 +75,9 @@ class Served {
 
   /** The same name and uuid update the registration, so that every replica may register at every start. */
   async register(): Promise<void> {
-    const { name, processes, priority, retries, timeoutMillis } = this.handler;
-    const body = { name, uuid: name, priority, retries, timeoutMillis, processConfigs: [{ name: processes }] };
+    const { name, processes, priority, retries, timeoutMillis, heartbeatMillis, totalMillis, retry } = this.handler;
+    const policies = { retries, timeoutMillis, heartbeatMillis, totalMillis, retry };
+    const body = { name, uuid: name, priority, ...policies, processConfigs: [{ name: processes }] };
     while (!this.stopped && !this.connection.isClosed()) {
       try {
         const options = { timeout: CONFIRM_MILLIS };

@@ -7,7 +7,10 @@ const PRIORITIES: Record<string, number> = { pre: 500, specific: 1000, default_o
 /** What a create may carry besides a registration's own keys: nothing that matters. */
 const IGNORED = new Set(['type', 'kind', 'links', 'actions']);
 /** What an update may change; the engine judges all other keys, since a client may send the whole resource back. */
-const CHECKED = 'name description priority retries timeoutMillis delivery processConfigs processNames data'.split(' ');
+const CHECKED =
+  'name description priority retries timeoutMillis heartbeatMillis totalMillis retry delivery processConfigs processNames data'.split(
+    ' ',
+  );
 
 /**
  * A registration as the fields of an `externalHandler` resource. Cattle's `priorityName` becomes a priority.

@@ -1,4 +1,4 @@
-import { type HandlerBinding, HANDLER_NAME, parseProcessNames } from '@drover/process-model';
+import { type HandlerBinding, HANDLER_NAME, parseProcessNames, registrationProblems } from '@drover/process-model';
 import type { ProcessHandler } from '@drover/handler-sdk';
 import { DroverError } from '@drover/kernel';
 
@@ -28,6 +28,9 @@ export class InProcessHandlers {
       processes: parseProcessNames(handler.processes).map((process) => ({ ...process, onError: null })),
       retries: handler.retries ?? null,
       timeoutMillis: handler.timeoutMillis ?? null,
+      heartbeatMillis: handler.heartbeatMillis ?? null,
+      totalMillis: handler.totalMillis ?? null,
+      retry: handler.retry ?? null,
       delivery: 'core',
     }));
   }
@@ -53,7 +56,11 @@ export function handlerProblems(handler: ProcessHandler): string[] {
     if (!(error instanceof DroverError)) throw error;
     problems.push(`${error.message}, and pre. or post. in front for a listener`);
   }
-  const whole = (key: 'priority' | 'retries' | 'timeoutMillis', min: number, max: number): void => {
+  const whole = (
+    key: 'priority' | 'retries' | 'timeoutMillis' | 'heartbeatMillis' | 'totalMillis',
+    min: number,
+    max: number,
+  ): void => {
     const value: unknown = handler[key];
     if (value === undefined || value === null) return;
     if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
@@ -62,5 +69,13 @@ export function handlerProblems(handler: ProcessHandler): string[] {
   whole('priority', -MAX_PRIORITY, MAX_PRIORITY);
   whole('retries', 1, MAX_RETRIES);
   whole('timeoutMillis', 1, MAX_TIMEOUT_MILLIS);
+  whole('heartbeatMillis', 1, MAX_TIMEOUT_MILLIS);
+  whole('totalMillis', 1, MAX_TIMEOUT_MILLIS);
+  if (handler.retry !== undefined) {
+    const retry = handler.retry as unknown;
+    problems.push(
+      ...registrationProblems({ name: 'any', retry }).map(({ path, message }) => `${path.slice(1)}: ${message}`),
+    );
+  }
   return problems;
 }

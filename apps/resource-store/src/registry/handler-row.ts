@@ -24,6 +24,9 @@ export function handlerRow({ id, name, data }: StoredHandler): HandlerRow {
     priority: number(data['priority']) ?? DEFAULT_PRIORITY,
     retries: number(data['retries']),
     timeoutMillis: number(data['timeoutMillis']),
+    heartbeatMillis: number(data['heartbeatMillis']),
+    totalMillis: number(data['totalMillis']),
+    retry: isJsonObject(data['retry']) ? data['retry'] : null,
     delivery: data['delivery'] === 'durable' ? 'durable' : 'core',
     processConfigs: configs,
   };

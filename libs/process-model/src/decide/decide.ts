@@ -6,6 +6,7 @@ import { operate, type OperatorInput } from './operate.js';
 import { type DeliveryCheck, heardFrom, isOut, LOOK_MILLIS, lookedAt, notStored, passOver, stored } from './durable.js';
 import { clip } from './progress.js';
 import type { BoundStep } from '../handlers/bindings.js';
+import { extend, keepStepBound, overdueError, stepIsOver, totalError } from './policies.js';
 import type { HandlerReply } from './reply.js';
 import { advance, beforeTotal, sendAttempt, startAttempt, stepDone, stepFailed } from './steps.js';
 
@@ -139,7 +140,6 @@ function keepWaiting(draft: Draft): void {
 
 function progressed(draft: Draft, reply: Extract<HandlerReply, { kind: 'progress' }>): string | null {
   const step = draft.currentStep();
-  const timeout = step?.handler.timeoutMillis ?? draft.definition!.timeoutMillis;
   try {
     draft.merge(reply.data);
   } catch (error) {
@@ -148,8 +148,8 @@ function progressed(draft: Draft, reply: Extract<HandlerReply, { kind: 'progress
   if (isOut(draft)) heardFrom(draft);
   else {
     draft.status = draft.status === 'running' ? 'running' : 'dispatched';
-    draft.deadlineMillis = timeout;
-    draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
+    draft.deadlineMillis = extend(draft);
+    draft.wakeMillis = beforeTotal(draft.deadlineMillis, draft.process.totalDeadlineInMillis);
     draft.waitDeadlineMillis = null;
   }
   const message = draft.region.message === waitingFor(step) ? null : draft.region.message;
@@ -177,6 +177,7 @@ function delayed(draft: Draft, reply: Extract<HandlerReply, { kind: 'delay' }>):
   draft.newExecution();
   draft.status = 'delayed';
   draft.wakeMillis = beforeTotal(reply.delayMillis, draft.process.totalDeadlineInMillis);
+  keepStepBound(draft);
   return null;
 }
 
@@ -248,10 +249,9 @@ function overdue(draft: Draft): string | null {
   }
   if (!passed(process.deadlineInMillis)) return rearm(draft);
   draft.expectPassed = 'deadline';
-  const timeout = step.handler.timeoutMillis ?? draft.definition!.timeoutMillis;
+  const error = overdueError(draft);
   const rejected = process.errorCode === 'ReplyRejected' ? ` Its last reply was rejected: ${process.errorMessage}` : '';
-  const message = `Handler ${step.handler.name} did not answer within ${timeout} ms (a reply larger than the broker's payload limit never arrives).${rejected}`;
-  stepFailed(draft, { code: 'TIMEOUT', message: clip(message), retryable: true }, 'TIMEOUT');
+  stepFailed(draft, { ...error, message: clip(`${error.message}${rejected}`) }, 'TIMEOUT');
   return null;
 }
 
@@ -276,8 +276,15 @@ function attemptAgain(draft: Draft): null {
     passOver(draft);
     return null;
   }
+  if (stepIsOver(draft)) return tooLong(draft, step);
   if (draft.process.status === 'backoff') draft.progress.attempt++;
   startAttempt(draft, step);
+  return null;
+}
+
+/** The handler's total ran out between two attempts. */
+function tooLong(draft: Draft, { handler }: BoundStep): null {
+  stepFailed(draft, totalError(handler.name, handler.totalMillis ?? 0), 'TIMEOUT');
   return null;
 }
 
@@ -294,6 +301,7 @@ function probe(draft: Draft): null {
     stepFailed(draft, { code: 'HandlerAbsent', message, retryable: false }, 'TIMEOUT');
     return null;
   }
+  if (stepIsOver(draft)) return tooLong(draft, step);
   sendAttempt(draft, step, draft.definition!);
   // Released, since another event was heard: this one will be too. A probe says nothing before it knows.
   if (draft.process.resend) draft.say('yes', null);
@@ -321,6 +329,7 @@ function unheard(draft: Draft, dispatch: number): string | null {
   draft.deadlineMillis = null;
   draft.waitDeadlineMillis = left === null ? waitMillis : 'keep';
   draft.wakeMillis = beforeTotal(left ?? waitMillis, draft.process.totalDeadlineInMillis);
+  draft.notAfter = draft.progress.bounds?.stepUntil ?? null;
   draft.say('yes', waitingFor(step));
   return null;
 }

@@ -77,6 +77,7 @@ export function operate(draft: Draft, input: OperatorInput): string | DroverErro
 function again(draft: Draft): null {
   draft.error = null;
   draft.waitDeadlineMillis = null;
+  draft.progress.bounds = null;
   draft.replan();
   draft.progress.executionStart = draft.around.now;
   draft.say('yes', null);

@@ -24,6 +24,16 @@ export interface Predecessor {
   next?: Predecessor;
 }
 
+/** Ends of clocks that the deadline of the process does not hold; epoch milliseconds of the database. */
+export interface Bounds {
+  /** the attempt's first deadline lies this long after its beginning */
+  armedMillis: number;
+  /** when the attempt ends, however alive its handler is; null: not known yet */
+  attemptUntil: number | null;
+  /** when the handler's total over its attempts ends; null: it has none, or it is not known yet */
+  stepUntil: number | null;
+}
+
 /** The engine's notes on a live process; travels and rests as the `progress` document. */
 export interface Progress {
   /** keys of the steps of this execution, in order: fixed until the next execution */
@@ -49,6 +59,8 @@ export interface Progress {
   predecessor: Predecessor | null;
   /** the event of a durable attempt that is out: where it is in the work stream, and which stream that is; sequence 0: not stored yet */
   work: { sequence: number; stream: number } | null;
+  /** of a step with a heartbeat or a handler's total */
+  bounds: Bounds | null;
   /** an operator cancelled it; `attempt`: the attempt that was under way then has not ended yet */
   cancel: { reason: string; attempt: boolean } | null;
   /** set in a process that an `onError` started: what went wrong, shown when it ends */
@@ -85,6 +97,7 @@ export function newProgress(): Progress {
     hop: 0,
     predecessor: null,
     work: null,
+    bounds: null,
     cancel: null,
     cause: null,
     errorPath: [],

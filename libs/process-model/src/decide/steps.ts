@@ -1,5 +1,5 @@
 import type { ProcessFields, ProcessInsert, ProcessRow } from '@drover/contracts';
-import { DroverError, type JsonObject, retryDelayMillis, type RetryPolicy } from '@drover/kernel';
+import { DroverError, type JsonObject, retryDelayMillis } from '@drover/kernel';
 import type { ProcessDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
 import { chainTarget, type Continuation, delegateTarget, doneFor, onErrorTarget, ownProcess } from '../states/index.js';
@@ -15,6 +15,7 @@ import {
   type Progress,
   unpackProgress,
 } from './progress.js';
+import { arm, keepStepBound, retryPolicyOf } from './policies.js';
 import type { HandlerReply, StepError } from './reply.js';
 
 /** A process that only needs its next decision is looked at again after this long, should the engine that owes it die. */
@@ -24,6 +25,7 @@ export const READY_LEASE_MILLIS = 5_000;
 export function advance(draft: Draft): void {
   const step = draft.nextStep();
   draft.progress.step = null;
+  draft.progress.bounds = null;
   draft.waitDeadlineMillis = null;
   if (step === undefined) finish(draft);
   else {
@@ -50,15 +52,17 @@ export function startAttempt(draft: Draft, step: BoundStep): void {
 
 /** Sends the attempt under way, for the first time or, with the same id, once more: the attempt clock starts. */
 export function sendAttempt(draft: Draft, step: BoundStep, definition: ProcessDefinition): void {
-  const timeout = step.handler.timeoutMillis ?? definition.timeoutMillis;
   if (isDurable(step)) {
     sendDurably(draft, definition);
     return;
   }
   draft.progress.work = null;
   draft.slot = draft.around.slot;
-  draft.deadlineMillis = timeout;
-  draft.wakeMillis = beforeTotal(timeout, draft.process.totalDeadlineInMillis);
+  const { deadlineMillis, bounds } = arm(definition, step.handler, draft.progress.bounds?.stepUntil ?? null);
+  draft.progress.bounds = bounds;
+  draft.notAfter = bounds?.stepUntil ?? null;
+  draft.deadlineMillis = deadlineMillis;
+  draft.wakeMillis = beforeTotal(deadlineMillis, draft.process.totalDeadlineInMillis);
   const external = step.handler.kind === 'external';
   draft.status = external ? 'dispatched' : 'running';
   draft.effects.push({ kind: external ? 'dispatch' : 'run' });
@@ -294,15 +298,16 @@ export function beginProcess(
     };
   }
   const external = first.handler.kind === 'external';
-  const timeout = first.handler.timeoutMillis ?? definition.timeoutMillis;
+  const { deadlineMillis, bounds } = arm(definition, first.handler, null);
+  progress.bounds = bounds;
   return {
     insert: {
       ...base,
       progress: packProgress(progress),
       status: external ? 'dispatched' : 'running',
       dispatch: 1,
-      deadlineMillis: timeout,
-      wakeMillis: beforeTotal(timeout, definition.totalMillis),
+      deadlineMillis,
+      wakeMillis: beforeTotal(deadlineMillis, definition.totalMillis),
     },
     effects: [{ kind: external ? 'dispatch' : 'run' }],
   };
@@ -320,24 +325,24 @@ export function stepFailed(
 ): void {
   const definition = draft.definition!;
   const step = draft.currentStep();
-  const policy: RetryPolicy = {
-    ...definition.retry,
-    maxAttempts: step?.handler.retries ?? definition.retry.maxAttempts,
-  };
+  const policy = retryPolicyOf(definition, step?.handler);
   const { attempt } = draft.progress;
   draft.record(exit === 'TIMEOUT' ? 'timeout' : 'failed', error);
   draft.error = { code: clip(error.code, MAX_CODE), message: clip(error.message) };
   draft.deadlineMillis = null;
   draft.waitDeadlineMillis = null;
-  if (error.retryable && attempt < policy.maxAttempts) {
+  keepStepBound(draft);
+  const delay = retryDelayMillis(policy, Math.max(1, attempt), `${draft.process.id}/${draft.progress.step}`);
+  const inTime = draft.notAfter === null || draft.process.readAt + delay < draft.notAfter;
+  if (error.retryable && !policy.nonRetryable.includes(error.code) && attempt < policy.maxAttempts && inTime) {
     draft.closeExecution(exit);
     draft.newExecution();
     draft.status = 'backoff';
-    const delay = retryDelayMillis(policy, Math.max(1, attempt), `${draft.process.id}/${draft.progress.step}`);
     draft.wakeMillis = beforeTotal(delay, draft.process.totalDeadlineInMillis);
     draft.say('yes', clip(`${error.message} (attempt ${attempt} of ${policy.maxAttempts})`));
     return;
   }
+  draft.notAfter = null;
   const { beganState } = draft.process;
   const next = onErrorOf(draft, step);
   if (next === null) park(draft, exit);

@@ -1,4 +1,4 @@
-import { DroverError, jsonEquals, type RetryPolicy } from '@drover/kernel';
+import { DroverError, jsonEquals } from '@drover/kernel';
 import { defaultProcesses } from './defaults.js';
 import type { ProcessDocument, ResourceTypeDocument } from './document.js';
 import { reach } from './graph.js';
@@ -14,7 +14,7 @@ import {
   regionFieldNames,
 } from './names.js';
 import { invalid } from './parse.js';
-import type { FieldDefinition, ProcessDefinition, Relationship, TypeDefinition } from './types.js';
+import type { FieldDefinition, ProcessDefinition, Relationship, TypeDefinition, StepRetryPolicy } from './types.js';
 import { shapeProblems, type Problem } from './validate.js';
 import { valueProblem } from '../fields/values.js';
 import { transitioningFor } from '../states/predicates.js';
@@ -22,7 +22,14 @@ import { transitioningFor } from '../states/predicates.js';
 /** What a process has when its document says nothing else. */
 export const PROCESS_DEFAULTS = {
   timeoutMillis: 45_000,
-  retry: { maxAttempts: 5, initialMillis: 2_000, maxMillis: 120_000, jitter: 0.2 } satisfies RetryPolicy,
+  heartbeatMillis: null,
+  retry: {
+    maxAttempts: 5,
+    initialMillis: 2_000,
+    maxMillis: 120_000,
+    jitter: 0.2,
+    nonRetryable: [],
+  } satisfies StepRetryPolicy,
   waitMillis: 86_400_000,
   totalMillis: null,
   preempt: 'wait',
@@ -194,6 +201,7 @@ function expand(
     onCancel: document.onCancel === 'start' || document.onCancel === 'parked' ? null : (document.onCancel ?? null),
     parksOnCancel: document.onCancel === 'parked',
     timeoutMillis: document.timeoutMillis ?? PROCESS_DEFAULTS.timeoutMillis,
+    heartbeatMillis: document.heartbeatMillis ?? PROCESS_DEFAULTS.heartbeatMillis,
     retry: { ...PROCESS_DEFAULTS.retry, ...document.retry },
     waitMillis: document.waitMillis ?? PROCESS_DEFAULTS.waitMillis,
     totalMillis: document.totalMillis ?? PROCESS_DEFAULTS.totalMillis,

@@ -1,6 +1,15 @@
 import type { Json } from '@drover/kernel';
 import type { FieldDefinition } from './types.js';
 
+/** Attempts of a step and the pauses between them; codes in `nonRetryable` spend the budget at once. */
+export interface RetryDocument {
+  maxAttempts?: number;
+  initialMillis?: number;
+  maxMillis?: number;
+  jitter?: number;
+  nonRetryable?: string[];
+}
+
 /** One process as written: what is left out is filled in by `compileType`. */
 export interface ProcessDocument {
   start: string[];
@@ -16,7 +25,9 @@ export interface ProcessDocument {
   /** a state; `start`: the state the run began in (default); `parked`: stay where it is, for an operator */
   onCancel?: string | null;
   timeoutMillis?: number;
-  retry?: { maxAttempts?: number; initialMillis?: number; maxMillis?: number; jitter?: number };
+  /** longest silence of a handler at work */
+  heartbeatMillis?: number | null;
+  retry?: RetryDocument;
   waitMillis?: number;
   totalMillis?: number | null;
   preempt?: 'wait' | 'immediate';
@@ -83,6 +94,11 @@ export interface HandlerRegistration {
   retries?: number | null;
   /** one attempt, milliseconds */
   timeoutMillis?: number | null;
+  /** longest silence during an attempt, milliseconds */
+  heartbeatMillis?: number | null;
+  /** all attempts of a step together, milliseconds */
+  totalMillis?: number | null;
+  retry?: RetryDocument | null;
   delivery?: 'core' | 'durable';
   processConfigs?: { name: string; onError?: string | null }[];
   /** Cattle's older spelling: comma-separated process names */

@@ -80,6 +80,28 @@ const related = {
   },
 };
 
+/** `defaults`: of a process; a handler's leaves open what the process says. */
+const retry = (defaults: boolean) => {
+  const or = (value: number): object => (defaults ? { default: value } : {});
+  return {
+    type: defaults ? 'object' : ['object', 'null'],
+    additionalProperties: false,
+    properties: {
+      maxAttempts: { type: 'integer', minimum: 1, maximum: 1000, ...or(5) },
+      initialMillis: { type: 'integer', minimum: 0, maximum: 86_400_000, ...or(2_000) },
+      maxMillis: { type: 'integer', minimum: 0, maximum: 86_400_000, ...or(120_000) },
+      jitter: { type: 'number', minimum: 0, maximum: 1, ...or(0.2) },
+      nonRetryable: {
+        type: 'array',
+        items: { type: 'string', minLength: 1, maxLength: 100 },
+        maxItems: 100,
+        uniqueItems: true,
+        description: 'error codes that spend the budget at once',
+      },
+    },
+  };
+};
+
 const process = {
   type: 'object',
   required: ['start', 'transitioning', 'done'],
@@ -106,16 +128,13 @@ const process = {
       default: 'start',
     },
     timeoutMillis: { ...millis, default: 45_000, description: 'one attempt' },
-    retry: {
-      type: 'object',
-      additionalProperties: false,
-      properties: {
-        maxAttempts: { type: 'integer', minimum: 1, maximum: 1000, default: 5 },
-        initialMillis: { type: 'integer', minimum: 0, maximum: 86_400_000, default: 2_000 },
-        maxMillis: { type: 'integer', minimum: 0, maximum: 86_400_000, default: 120_000 },
-        jitter: { type: 'number', minimum: 0, maximum: 1, default: 0.2 },
-      },
+    heartbeatMillis: {
+      ...millis,
+      type: ['integer', 'null'],
+      default: null,
+      description: 'longest silence during an attempt; progress then moves this clock alone',
     },
+    retry: retry(true),
     waitMillis: { ...millis, default: 86_400_000, description: 'longest wait for an absent handler' },
     totalMillis: { ...millis, type: ['integer', 'null'], default: null, description: 'longest life of a process' },
     preempt: { enum: ['wait', 'immediate'], default: 'wait' },
@@ -144,6 +163,9 @@ const handler = {
     priority: { type: 'integer', minimum: -1_000_000, maximum: 1_000_000, default: 1000 },
     retries: { type: ['integer', 'null'], minimum: 1, maximum: 1000, description: 'attempts in all' },
     timeoutMillis: { ...millis, type: ['integer', 'null'], description: 'one attempt' },
+    heartbeatMillis: { ...millis, type: ['integer', 'null'], description: 'longest silence during an attempt' },
+    totalMillis: { ...millis, type: ['integer', 'null'], description: 'all attempts of a step together' },
+    retry: retry(false),
     // `durable` is refused until it exists: a handler that may be offline must not be taken for one that is not.
     delivery: { enum: ['core'], default: 'core' },
     processConfigs: {

@@ -47,6 +47,12 @@ export interface RelatedWork {
   states: string[] | null;
 }
 
+/** How a step's failures are met. */
+export interface StepRetryPolicy extends RetryPolicy {
+  /** error codes that spend the budget at once */
+  nonRetryable: readonly string[];
+}
+
 /** One process of one type, fully expanded: no default is left open. */
 export interface ProcessDefinition {
   /** `<lower(resourceType)>.<verb>`, e.g. `instance.start` */
@@ -72,7 +78,9 @@ export interface ProcessDefinition {
   parksOnCancel: boolean;
   /** one attempt of one step, milliseconds */
   timeoutMillis: number;
-  retry: RetryPolicy;
+  /** longest silence of a handler at work, milliseconds, or null: progress gives a whole `timeoutMillis` anew */
+  heartbeatMillis: number | null;
+  retry: StepRetryPolicy;
   /** longest wait for an absent handler, milliseconds */
   waitMillis: number;
   /** longest life of a process, milliseconds, or null: unbounded */
@@ -131,5 +139,11 @@ export interface HandlerBinding {
   retries: number | null;
   /** one attempt, milliseconds, overrides the process's */
   timeoutMillis: number | null;
+  /** longest silence during an attempt, milliseconds, overrides the process's */
+  heartbeatMillis?: number | null;
+  /** all attempts of a step together with the pauses between them, milliseconds */
+  totalMillis?: number | null;
+  /** overrides the process's, key by key; `nonRetryable` adds to it */
+  retry?: Partial<StepRetryPolicy> | null;
   delivery: 'core' | 'durable';
 }

@@ -43,6 +43,9 @@ export function bindingOf(row: HandlerRow): HandlerBinding {
     ),
     retries: row.retries,
     timeoutMillis: row.timeoutMillis,
+    heartbeatMillis: row.heartbeatMillis,
+    totalMillis: row.totalMillis,
+    retry: row.retry,
     delivery: row.delivery,
   };
 }
