@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { loadWork, type WorkRow } from '@drover/contracts';
 import { Batcher } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
+import { awaitedProcesses } from '@drover/process-model';
 
 /** A process as it is now, and what waits for its cancelled attempt. */
 export interface LoadedWork {
@@ -25,7 +26,7 @@ export class WorkLoader {
           new AbortController().signal,
         );
         const live = new Map(work.map((row) => [row.process.id, row]));
-        const successors = new Map(work.map((row) => [row.process.predecessorId, row]));
+        const successors = new Map(work.flatMap((row) => awaitedProcesses(row.process).map((id) => [id, row])));
         return processIds.map((id) => ({ live: live.get(id) ?? null, successor: successors.get(id) ?? null }));
       },
     });

@@ -112,7 +112,7 @@ it('loads by number, and those that wait for one', async () => {
   const [first] = await live(1, {});
   const [second] = await live(1, { predecessorId: first!, status: 'waitingPredecessor' });
   expect((await work.load([first!], false)).map(({ process }) => process.id)).toEqual([first]);
-  expect((await work.load([first!], true)).map(({ process }) => process.id)).toEqual([first, second]);
+  expect((await work.load([first!], true)).map(({ process }) => process.id)).toEqual([first]);
   // The cancelled one has ended, the one that waits for it has not.
   const row = (await work.load([first!], false))[0]!;
   await store.applied(
@@ -124,5 +124,14 @@ it('loads by number, and those that wait for one', async () => {
     }),
   );
   expect((await work.load([first!], true)).map(({ process }) => process.id)).toEqual([second]);
+  // One on the same resource may wait for it behind a nearer one.
+  const { processId: third } = await store.applied(
+    blank({
+      resourceId: row.resource.id,
+      start: start({ name: 'volume.remove', status: 'waitingPredecessor', predecessorId: 987_654_321 }),
+    }),
+  );
+  await store.sql('update process_live set predecessor_id = null where id = $1', [second]);
+  expect((await work.load([first!], true)).map(({ process }) => process.id)).toEqual([third]);
   expect(fields().status).toBe('dispatched');
 });

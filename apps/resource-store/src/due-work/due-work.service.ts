@@ -9,6 +9,7 @@ import { StoreMetrics } from '../observability/store-metrics.js';
 import {
   CLAIM_DUE,
   LOAD_WORK,
+  LOAD_WORK_BY_FINISHED,
   LOAD_WORK_BY_PREDECESSOR,
   NEXT_DUE,
   RELEASE_WAITING,
@@ -40,9 +41,20 @@ export class DueWorkService {
     if (processIds.length === 0) return [];
     const work = await rows<WorkRow>(this.dataSource, LOAD_WORK, [processIds]);
     if (!byPredecessor) return fitting(work).kept;
-    const waiting = await rows<WorkRow>(this.dataSource, LOAD_WORK_BY_PREDECESSOR, [processIds]);
-    const seen = new Set(work.map(({ process }) => process.id));
-    return fitting([...work, ...waiting.filter(({ process }) => !seen.has(process.id))]).kept;
+    const live = new Set(work.map(({ process }) => process.id));
+    const ended = processIds.filter((id) => !live.has(id));
+    const waiting = new Map<number, WorkRow>();
+    const look = async (sql: string, ids: number[]): Promise<void> => {
+      if (ids.length === 0) return;
+      for (const row of await rows<WorkRow>(this.dataSource, sql, [ids])) waiting.set(row.process.id, row);
+    };
+    await look(LOAD_WORK_BY_PREDECESSOR, ended);
+    const nearest = new Set([...waiting.values()].map(({ process }) => process.predecessorId));
+    await look(
+      LOAD_WORK_BY_FINISHED,
+      ended.filter((id) => !nearest.has(id)),
+    );
+    return fitting([...work, ...[...waiting.values()].filter(({ process }) => !live.has(process.id))]).kept;
   }
 
   async release(handler: string, limit: number): Promise<number> {

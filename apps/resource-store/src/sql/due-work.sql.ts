@@ -46,6 +46,13 @@ select ${WORK_COLUMNS}
   from process_live p join resource r on r.id = p.resource_id join resource_data d on d.id = r.id
  where p.predecessor_id = any ($1::bigint[])`;
 
+/** What waits, on the resource of a finished process: it may wait for that one behind another. */
+export const LOAD_WORK_BY_FINISHED = `
+select ${WORK_COLUMNS}
+  from process_live p join resource r on r.id = p.resource_id join resource_data d on d.id = r.id
+ where p.predecessor_id is not null
+   and p.resource_id = any (array(select resource_id from process_finished where id = any ($1::bigint[])))`;
+
 /** $1 handler, $2 limit. Those that are being looked at by an engine are left alone. */
 export const RELEASE_WAITING = `
 update process_live set next_wake_at = now()

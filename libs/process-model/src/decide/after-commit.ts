@@ -9,7 +9,7 @@ import type {
 import { canonicalJson, DroverError } from '@drover/kernel';
 import type { Input } from './decide.js';
 import type { Effect } from './draft.js';
-import { unpackProgress } from './progress.js';
+import { awaited, unpackProgress } from './progress.js';
 import { processAfter, resourceAfter } from './rows-after.js';
 
 /** A transition's outcome. `repeated`: an earlier try went unanswered, so a conflict may be our own success. */
@@ -136,6 +136,11 @@ export function resumeEffects({ status }: ProcessRow): Effect[] {
   return status === 'ready' ? [{ kind: 'advance' }] : [];
 }
 
+/** Numbers of the processes whose cancelled attempts this one waits for. */
+export function awaitedProcesses({ predecessorId, progress }: ProcessRow): number[] {
+  return predecessorId === null ? [] : awaited(unpackProgress(progress).predecessor).map(({ processId }) => processId);
+}
+
 /**
  * An answer of a process that pre-emption ended, as the input of the process that waits for it; null: it is none of its business.
  * @param processId whose answer it is
@@ -144,7 +149,9 @@ export function resumeEffects({ status }: ProcessRow): Effect[] {
 export function passOn(successor: ProcessRow, processId: number, input: Input, token: string | null): Input | null {
   if (input.kind !== 'reply' && input.kind !== 'withdrawn') return null;
   if (input.kind === 'reply' && (input.reply.kind === 'progress' || input.reply.kind === 'rejected')) return null;
-  const { predecessor } = unpackProgress(successor.progress);
+  const predecessor = awaited(unpackProgress(successor.progress).predecessor).find(
+    (one) => one.processId === processId,
+  );
   if (predecessor?.dispatch !== input.dispatch || (token !== null && predecessor.token !== token)) return null;
   const data = input.kind === 'withdrawn' || !('data' in input.reply) ? {} : input.reply.data;
   return { kind: 'predecessorAnswered', predecessorId: processId, data };

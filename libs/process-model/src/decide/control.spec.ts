@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { awaitedProcesses, passOn } from './after-commit.js';
 import { builtin, failure, handler, Life, ok, reply } from './life.fixture.js';
 import { operatorActions } from './operate.js';
 
@@ -324,6 +325,25 @@ describe('pre-emption', () => {
     expect(both.process()).toMatchObject({ status: 'waitingPredecessor', predecessorId: 1 });
     expect(both.wakeIn()).toBe(9_000);
     both.input({ kind: 'predecessorAnswered', predecessorId: 1, data: {} });
+    expect(both.process()).toMatchObject({ status: 'dispatched', predecessorId: null });
+  });
+
+  it('the farther one may answer first: what it made is merged, and the nearer one is waited for still', () => {
+    const both = new Life([handler('h', 'box.one,box.three'), builtin('local', 'box.two')], 'requested', BOX);
+    both.start('one');
+    both.start('two');
+    both.start('three');
+    const token = both.progress.predecessor!.next!.token;
+    const answer = { kind: 'reply', dispatch: 1, reply: reply({ data: { name: 'made' } }) } as const;
+    expect(awaitedProcesses(both.process())).toEqual([2, 1]);
+    expect(passOn(both.process(), 1, answer, 'another')).toBeNull();
+    const passed = passOn(both.process(), 1, answer, token)!;
+    expect(passed).toMatchObject({ kind: 'predecessorAnswered', predecessorId: 1 });
+    const wakeAt = both.wakeAt();
+    both.input(passed);
+    expect(both.process()).toMatchObject({ status: 'waitingPredecessor', predecessorId: 2 });
+    expect([both.resource.name, both.wakeAt()]).toEqual(['made', wakeAt]);
+    both.input({ kind: 'predecessorAnswered', predecessorId: 2, data: {} });
     expect(both.process()).toMatchObject({ status: 'dispatched', predecessorId: null });
   });
 });

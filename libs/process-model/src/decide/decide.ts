@@ -4,7 +4,7 @@ import { answeredWhileCanceling, neverTaken, predecessorWhileCanceling, wokenWhi
 import { Draft, type Effect, type Surroundings } from './draft.js';
 import { operate, type OperatorInput } from './operate.js';
 import { type DeliveryCheck, heardFrom, isOut, LOOK_MILLIS, lookedAt, notStored, passOver, stored } from './durable.js';
-import { clip } from './progress.js';
+import { awaited, clip, without } from './progress.js';
 import type { BoundStep } from '../handlers/bindings.js';
 import { extend, keepStepBound, overdueError, stepIsOver, totalError } from './policies.js';
 import type { HandlerReply } from './reply.js';
@@ -341,14 +341,20 @@ function waitingFor(step: BoundStep | undefined): string {
 /** What the cancelled attempt made is merged, so that this process's first handler sees it. */
 function predecessorAnswered(draft: Draft, predecessorId: number, data: JsonObject): string | null {
   const { predecessor } = draft.progress;
-  if (predecessor === null || predecessor.processId !== predecessorId) return 'no such predecessor';
+  if (predecessor === null || !awaited(predecessor).some((one) => one.processId === predecessorId))
+    return 'no such predecessor';
   try {
     draft.merge(data);
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
     draft.error = { code: error.code, message: clip(error.message) };
   }
-  begunAfterPredecessor(draft);
+  if (predecessor.processId === predecessorId) begunAfterPredecessor(draft);
+  else {
+    // One further back: it is awaited no more, the nearer one still is.
+    draft.progress.predecessor = without(predecessor, predecessorId);
+    stayAsItIs(draft);
+  }
   return null;
 }
 

@@ -154,3 +154,19 @@ export function clip(text: string, length: number = MAX_MESSAGE): string {
 export function predecessorLeftMillis(predecessor: Predecessor, readAt: number): number {
   return Math.max(0, predecessor.until - readAt);
 }
+
+/** The attempts that a process waits for: the one it pre-empted first, then what that one waited for itself. */
+export function awaited(first: Predecessor | null): Predecessor[] {
+  const all: Predecessor[] = [];
+  for (let one = first; one !== null; one = one.next ?? null) all.push(one);
+  return all;
+}
+
+/** The same attempts but for those of one process. */
+export function without(first: Predecessor, processId: number): Predecessor | null {
+  const rest = awaited(first).filter((one) => one.processId !== processId);
+  return rest.reduceRight<Predecessor | null>(
+    (next, { next: _, ...one }) => (next === null ? one : { ...one, next }),
+    null,
+  );
+}
