@@ -16,6 +16,7 @@ import { Lifecycle } from './lifecycle/lifecycle.js';
 import { WakeUps } from './lifecycle/wake-ups.js';
 import { WorkLoader } from './lifecycle/work-loader.js';
 import { Log } from './log.js';
+import { Related } from './related/related.js';
 import { EngineRegistry } from './registry/engine-registry.js';
 import { Replies } from './replies/replies.js';
 import { ReplySlots } from './replies/reply-slots.js';
@@ -46,6 +47,7 @@ export class AppModule {
         DueWork,
         Commands,
         Purges,
+        Related,
       ],
     };
   }

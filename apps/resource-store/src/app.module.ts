@@ -23,6 +23,8 @@ import { QueryService } from './query/query.service.js';
 import { WhyReader } from './query/why-reader.js';
 import { ResourceReader } from './query/resource-reader.js';
 import { FeedController } from './relay/feed.controller.js';
+import { RelatedController } from './related/related.controller.js';
+import { RelatedService } from './related/related.service.js';
 import { FeedReader } from './relay/feed-reader.js';
 import { RelayJob } from './relay/relay.job.js';
 import { DefinitionFolder } from './registry/definition-folder.js';
@@ -63,6 +65,7 @@ export class AppModule {
         DuePurgesController,
         SlotsController,
         FeedController,
+        RelatedController,
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
@@ -73,6 +76,7 @@ export class AppModule {
         ResourceReader,
         QueryService,
         WhyReader,
+        RelatedService,
         InvariantsService,
         CommitService,
         DueWorkService,

@@ -172,6 +172,45 @@ export type RelationRef =
   /** those that the field `to` of resources of the type `through` names, which have `ref` */
   | { kind: 'through'; type: string; through: string; ref: string; to: string };
 
+/** A related resource, as narrow as a decision about its parent needs it. */
+export interface MemberRow {
+  id: number;
+  /** of the state field that was asked for; null: it has no such field */
+  state: string | null;
+  /** name of the live process there, or null */
+  live: string | null;
+}
+
+/** A process that another one started on a related resource, live or finished. */
+export interface ChildRow {
+  id: number;
+  resourceId: number;
+  name: string;
+  /** of a live one, else null */
+  status: ProcessStatus | null;
+  /** of a finished one, else null */
+  exitReason: string | null;
+  errorCode: string | null;
+  /** at most 200 characters */
+  errorMessage: string | null;
+}
+
+/**
+ * The members of a relation (not removed ones; `relation` null: none) and the children of some dispatches of a process, each a page of at most 1,000 by
+ * ascending number. Children are read in one snapshot: none is missed while it ends.
+ */
+export const readRelated = defineRequest<
+  {
+    relation: RelationRef | null;
+    stateField: string;
+    afterMember: number;
+    parentId: number;
+    parentDispatches: number[];
+    afterChild: number;
+  },
+  { members: MemberRow[]; moreMembers: boolean; children: ChildRow[]; moreChildren: boolean }
+>({ subject: 'drover.store.related.read', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
+
 /** A page of resources of one type by ascending number (keyset: numbers after `afterId`). Hides removed and purged unless asked. */
 export const listResources = defineRequest<
   {

@@ -48,6 +48,15 @@ export interface HandlerResult {
   code?: string;
   /** with `error`: false spends all attempts at once (default true) */
   retryable?: boolean;
+  /** in-process handlers only: work on related resources, as in a definition's `related` (without `when`); done behind this step */
+  related?: {
+    forEach: string;
+    process: string;
+    order?: 'parallel' | 'sequence';
+    onFailure?: 'fail' | 'ignore';
+    onCancel?: 'cancel' | 'leave';
+    states?: string[];
+  }[];
 }
 
 /** How the failures of a handler are met. */

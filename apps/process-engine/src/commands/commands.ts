@@ -100,6 +100,26 @@ export class Commands {
     const start: StartRequest = startRequest(request, bodyOf(request.data ?? {}));
     const expected = request.expectRevision ?? null;
     if (expected !== null) start.expectRevision = expected;
+    return this.startWith(request, start);
+  }
+
+  /** Starts a process on a related resource; repeated with the same command id, it starts nothing twice. */
+  async startChild(child: {
+    process: string;
+    resourceId: number;
+    commandId: string;
+    parent: NonNullable<StartRequest['parent']>;
+  }): Promise<CommandReply> {
+    const { process, resourceId, commandId, parent } = child;
+    const start = startRequest({ commandId, commandHash: null, notify: null }, {});
+    return this.startWith({ process, resourceId }, { ...start, parent });
+  }
+
+  private async startWith(
+    request: Pick<RequestOf<typeof startProcess>, 'process' | 'resourceId'>,
+    start: StartRequest,
+  ): Promise<CommandReply> {
+    const expected = start.expectRevision ?? null;
     const planOn = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned> => {
       if (expected !== null && expected !== resource.revision) throw mismatch(expected, resource);
       const { type, definition } = await this.processNamed(request.process);

@@ -201,7 +201,7 @@ function messageOf(error: unknown): string {
 /** A result has nobody to hear more from: one that is not final, or not usable, is a failure. */
 function readOutcome(outcome: Outcome): HandlerReply {
   if ('threw' in outcome) return failed(outcome.threw);
-  const reply = readReply(outcome.result);
+  const reply = readReply(outcome.result, { inProcess: true });
   if (reply.kind === 'rejected') return failed(reply.reason);
   if (reply.kind === 'progress')
     return failed(

@@ -12,16 +12,21 @@ import {
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { Runner } from '../in-process/runner.js';
 import { Log } from '../log.js';
+import { WakeUps } from './wake-ups.js';
 
 /** "No responders" arrives within 1.5 ms; after this long without it, an absent handler counts as back. */
 const PRESENCE_MILLIS = 250;
 /** Processes that waited for a handler are released at this rate: that many every quarter of a second. */
 const RELEASE_BATCH = 500;
 
+/** Effects about related resources. */
+export type RelatedEffect = Extract<Effect, { kind: 'related' | 'startChildren' | 'cancelChildren' }>;
+
 /** What follows a commit: sends, runs, goes on. Nothing here is durable; whatever is lost, a wake-up repeats. */
 @Injectable()
 export class Effects {
   private handle: (processId: number, input: Input) => Promise<boolean> = () => Promise.resolve(false);
+  private related: (effect: RelatedEffect, work: WorkRow) => void = () => undefined;
   private readonly probes = new Map<string, Promise<void>>();
   /** handlers that were found absent since their last probe */
   private readonly absent = new Set<string>();
@@ -30,12 +35,18 @@ export class Effects {
     private readonly dispatcher: Dispatcher,
     private readonly runner: Runner,
     private readonly bus: MessageBus,
+    private readonly wakeUps: WakeUps,
     private readonly log: Log,
   ) {}
 
   /** Breaks the circle: effects lead to inputs, inputs to effects. */
   attach(handle: (processId: number, input: Input) => Promise<boolean>): void {
     this.handle = handle;
+  }
+
+  /** As {@link attach}, for the children. */
+  attachRelated(related: (effect: RelatedEffect, work: WorkRow) => void): void {
+    this.related = related;
   }
 
   /**
@@ -59,12 +70,19 @@ export class Effects {
         case 'advance':
           this.background(process.id, this.handle(process.id, { kind: 'advance' }));
           break;
+        case 'related':
+        case 'startChildren':
+        case 'cancelChildren':
+          this.related(effect, after);
+          break;
         case 'cancelNotice':
           this.dispatcher.cancelNotice(effect.handler, { id: effect.id, key: effect.key, reason: effect.reason });
           break;
         case 'ended': {
           const { processId, exitReason } = effect;
           this.dispatcher.ended(effect.notify, { processId, resourceId: after.resource.id, exitReason });
+          // Its parent fell due in the same commit.
+          if (process.parentId !== null) this.wakeUps.expect(0);
         }
       }
     }

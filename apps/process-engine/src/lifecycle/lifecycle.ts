@@ -122,6 +122,10 @@ export class Lifecycle {
       if (decision.kind === 'ignore') return 'ignored';
       if (decision.kind === 'refuse') throw decision.error;
       const before = { process, resource };
+      if (decision.kind === 'effects') {
+        await this.effects.run(decision.effects, before, around, process);
+        return 'done';
+      }
       const after = afterStep(decision.transition, before, await this.committer.commit(decision.transition));
       switch (after.kind) {
         case 'carryOut':

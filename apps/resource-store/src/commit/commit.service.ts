@@ -40,7 +40,7 @@ export class CommitService implements OnModuleDestroy {
   /** Outcomes in the order of the transitions; answered when the last one is committed. */
   async commit(transitions: EncodedTransition[]): Promise<CommitOutcome[]> {
     const results = await Promise.all(transitions.map((transition) => this.lanes[transition.kind].commit(transition)));
-    this.hintWhatChanged(results);
+    this.hintWhatChanged(transitions, results);
     const outcomes = await this.outcomesOf(transitions, results);
     for (const { outcome } of outcomes) this.metrics.outcomes.inc({ outcome });
     return outcomes;
@@ -50,7 +50,8 @@ export class CommitService implements OnModuleDestroy {
     for (const lane of Object.values(this.lanes)) lane.close();
   }
 
-  private hintWhatChanged(results: CommitRow[]): void {
+  private hintWhatChanged(transitions: EncodedTransition[], results: CommitRow[]): void {
+    if (transitions.some(({ wakeParent }, i) => wakeParent !== null && results[i]!.verdict === 'ok')) this.hints.due();
     if (results.some((result) => result.registered !== null)) this.hints.registry();
     if (results.some((result) => result.verdict === 'ok')) this.hints.feed();
   }

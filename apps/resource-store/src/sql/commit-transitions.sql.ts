@@ -190,17 +190,17 @@ finished as (
     from (select * from ended union all select * from swept) gone
 ),
 -- Who waits for a process that ends (or parks) decides again. Locked last, in id order; the lane keeps a parent's own transition out of
--- the batch of its children's. Its version moves on: what it decides meanwhile must not overwrite this wake-up.
+-- the batch of its children's. Its version moves on: what it decides meanwhile must not overwrite this wake-up. Its status is looked at
+-- once it is locked: a parent that begins to wait in this very moment is seen waiting.
 parents as materialized (
-  select p.id from process_live p
+  select p.id, p.status from process_live p
    where p.id = any (array(select par from ok where par is not null union select parent_id from swept where parent_id is not null))
-     and p.status in ('waitingChildren', 'canceling')
    order by p.id + 0
      for update
 ),
 woken as (
   update process_live p set next_wake_at = now(), version = p.version + 1
-   where p.id = any (array(select id from parents))
+   where p.id = any (array(select id from parents where status in ('waitingChildren', 'canceling')))
 ),
 `,
     )}${when(

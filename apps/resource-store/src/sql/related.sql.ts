@@ -19,3 +19,26 @@ export function memberCondition(relation: RelationRef, add: (value: unknown) => 
            and rm.state not in ${GONE_STATES} and starts_with(x.ref, ${add(`${relation.to}:`)}::text)))`;
   }
 }
+
+/** Rows of one page. */
+export const RELATED_PAGE = 1_000;
+
+/** $1 type, $2 state field, $3 numbers above this one, $4 limit; the condition's own parameters follow */
+export const readMembers = (condition: string): string => `
+select d.id, case when $2 = 'state' then r.state else r.regions -> $2 ->> 'state' end as state, p.name as live
+  from resource_data d
+  join resource r on r.id = d.id
+  left join process_live p on p.resource_id = d.id and p.state_field = $2
+ where r.type = $1 and d.type = $1 and r.state not in ${GONE_STATES} and d.id > $3 and ${condition}
+ order by d.id limit $4`;
+
+/** $1 parent, $2 its dispatches, $3 numbers above this one, $4 limit. One statement, one snapshot: a child that ends meanwhile is in one of the two. */
+export const READ_CHILDREN = `
+select * from (
+  select id, resource_id as "resourceId", name, status, null::text as "exitReason", error_code as "errorCode",
+         left(error_message, 200) as "errorMessage"
+    from process_live where parent_id = $1 and parent_dispatch = any ($2::int[]) and id > $3
+  union all
+  select id, resource_id, name, null, exit_reason, error_code, left(error_message, 200)
+    from process_finished where parent_id = $1 and parent_dispatch = any ($2::int[]) and id > $3) child
+ order by id limit $4`;

@@ -133,6 +133,7 @@ export function afterStart(transition: CommitTransition, { outcome, repeated }: 
 export function resumeEffects({ status }: ProcessRow): Effect[] {
   if (status === 'dispatched') return [{ kind: 'dispatch' }];
   if (status === 'running') return [{ kind: 'run' }];
+  if (status === 'waitingChildren') return [{ kind: 'related' }];
   return status === 'ready' ? [{ kind: 'advance' }] : [];
 }
 

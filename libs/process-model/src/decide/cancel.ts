@@ -2,6 +2,7 @@ import { DroverError } from '@drover/kernel';
 import { restingStates } from '../states/index.js';
 import type { Draft } from './draft.js';
 import { clip, predecessorLeftMillis } from './progress.js';
+import { cancelChildrenFirst, childrenToCancel, lookAgain } from './related.js';
 import type { HandlerReply } from './reply.js';
 import { ended, park } from './steps.js';
 
@@ -66,6 +67,10 @@ export function neverTaken(draft: Draft, dispatch: number): string | null {
 
 /** The deadline is what ends the wait, should the answer never come. The total clock does not: it would let two handlers meet. */
 export function wokenWhileCanceling(draft: Draft): void {
+  if (draft.progress.leaving !== null) {
+    lookAgain(draft);
+    return;
+  }
   const { deadlineInMillis } = draft.process;
   if (deadlineInMillis !== null && deadlineInMillis > 0) {
     stay(draft);
@@ -102,6 +107,15 @@ function leaveUnlessAwaited(draft: Draft): void {
     return;
   }
   draft.progress.predecessor = null;
+  const children = childrenToCancel(draft);
+  if (children.length > 0) cancelChildrenFirst(draft, children);
+  else leave(draft, goal(draft), 'canceled');
+}
+
+/** The last of the children has ended. */
+export function leaveWithoutChildren(draft: Draft): void {
+  draft.progress.leaving = null;
+  draft.progress.joins = {};
   leave(draft, goal(draft), 'canceled');
 }
 

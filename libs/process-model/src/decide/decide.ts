@@ -7,6 +7,7 @@ import { type DeliveryCheck, heardFrom, isOut, LOOK_MILLIS, lookedAt, notStored,
 import { awaited, clip, without } from './progress.js';
 import type { BoundStep } from '../handlers/bindings.js';
 import { extend, keepStepBound, overdueError, stepIsOver, totalError } from './policies.js';
+import { lookAgain, relatedRead, type RelatedInput } from './related.js';
 import type { HandlerReply } from './reply.js';
 import { advance, beforeTotal, sendAttempt, startAttempt, stepDone, stepFailed } from './steps.js';
 
@@ -32,11 +33,15 @@ export type Input =
   | { kind: 'noResponders'; dispatch: number }
   /** the attempt that pre-emption cancelled has answered */
   | { kind: 'predecessorAnswered'; predecessorId: number; data: JsonObject }
+  /** what was read for a step of related work */
+  | RelatedInput
   | OperatorInput;
 
 export type Decision =
   /** commit this; when it is applied, carry out the effects */
   | { kind: 'commit'; transition: CommitTransition; effects: Effect[] }
+  /** nothing changes, and this is to be done */
+  | { kind: 'effects'; effects: Effect[] }
   /** nothing changes: a late or repeated input */
   | { kind: 'ignore'; reason: string }
   /** an operator's act that makes no sense now */
@@ -52,6 +57,7 @@ export function decide(process: ProcessRow, resource: ResourceRow, around: Surro
   const refusal = apply(draft, input);
   if (refusal instanceof DroverError) return { kind: 'refuse', error: refusal };
   if (refusal !== null) return { kind: 'ignore', reason: refusal };
+  if (draft.unchanged) return { kind: 'effects', effects: draft.effects };
   const transition = draft.build();
   if (input.kind === 'operate') {
     transition.commandId = input.commandId ?? null;
@@ -87,6 +93,8 @@ function apply(draft: Draft, input: Input): string | DroverError | null {
       return unheard(draft, input.dispatch);
     case 'predecessorAnswered':
       return predecessorAnswered(draft, input.predecessorId, input.data);
+    case 'related':
+      return relatedRead(draft, input);
     case 'operate':
       return operate(draft, input);
   }
@@ -218,7 +226,7 @@ function woken(draft: Draft, delivery: DeliveryCheck | null): string | null {
     case 'held':
       return attemptAgain(draft);
     case 'waitingChildren':
-      return rearm(draft);
+      return lookAgain(draft);
     case 'waitingHandler':
       return probe(draft);
     case 'waitingPredecessor':

@@ -13,6 +13,7 @@ import { formatId, jsonEquals, type JsonObject, PROCESS_INSTANCE_PREFIX } from '
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
 import { refsAfter, validateHandlerData } from '../fields/index.js';
 import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
+import { relatedStep, stepsOf } from '../handlers/steps-of.js';
 import { ownProcess } from '../states/index.js';
 import type { ExitReason } from './exit-reasons.js';
 import { clip, MAX_RECORD_MESSAGE, packProgress, type Predecessor, type Progress, unpackProgress } from './progress.js';
@@ -37,6 +38,12 @@ export type Effect =
   | { kind: 'run' }
   /** decide again: nothing is being worked on */
   | { kind: 'advance' }
+  /** read the related resources and the children of the step under way, and decide with them */
+  | { kind: 'related' }
+  /** start this process on each of these related resources, as children of the dispatch; then look again */
+  | { kind: 'startChildren'; process: string; resourceIds: number[]; dispatch: number }
+  /** cancel these children; then look again */
+  | { kind: 'cancelChildren'; processIds: number[] }
   /** a handler is back, or gone for good: whoever waits for it is decided again */
   | { kind: 'release'; handler: string }
   /** take the event of an attempt that is over out of the work stream. `answered`: its handler is about to acknowledge it */
@@ -105,6 +112,8 @@ export class Draft {
   feedKind: FeedKind | null = null;
   ended: ExitReason | null = null;
   successor: ProcessInsert | null = null;
+  /** nothing is to be committed: only the effects follow */
+  unchanged = false;
   /** process the feed names when it is not this one */
   feedProcess: string | null = null;
 
@@ -165,7 +174,7 @@ export class Draft {
 
   /** The steps of this execution that still have a handler, in order. */
   plannedSteps(): BoundStep[] {
-    const bound = this.around.handlers.stepsOf(this.name);
+    const bound = this.steps();
     return this.progress.plan.flatMap((key) => bound.find((step) => step.key === key) ?? []);
   }
 
@@ -176,7 +185,18 @@ export class Draft {
 
   currentStep(): BoundStep | undefined {
     const key = this.progress.step;
-    return key === null ? undefined : this.around.handlers.stepsOf(this.name).find((step) => step.key === key);
+    return key === null ? undefined : this.steps().find((step) => step.key === key);
+  }
+
+  /** The steps as they are bound now, with the related work that results asked for behind the steps that asked. */
+  steps(): BoundStep[] {
+    const steps = stepsOf(this.around, this.name);
+    const { behind } = this.progress;
+    if (behind.length === 0) return steps;
+    return steps.flatMap((step) => [
+      step,
+      ...behind.filter(({ after }) => after === step.key).map(({ work }) => relatedStep('behind', work)),
+    ]);
   }
 
   /**
@@ -248,7 +268,7 @@ export class Draft {
   }
 
   replan(): void {
-    this.progress.plan = this.around.handlers.stepsOf(this.name).map((step) => step.key);
+    this.progress.plan = this.steps().map((step) => step.key);
   }
 
   end(exitReason: ExitReason): void {

@@ -6,6 +6,15 @@ export * from './executions.js';
 export * from './exit-reasons.js';
 export { operatorActions } from './operate.js';
 export { packProgress, type Progress, unpackProgress } from './progress.js';
+export {
+  MAX_CHILDREN,
+  MAX_MEMBERS,
+  relatedNeed,
+  type RelatedChild,
+  type RelatedInput,
+  type RelatedMember,
+  type RelatedNeed,
+} from './related.js';
 export * from './reply.js';
 export * from './rows-after.js';
 export {

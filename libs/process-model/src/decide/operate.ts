@@ -57,6 +57,8 @@ export function operate(draft: Draft, input: OperatorInput): string | DroverErro
         attempt: 0,
         chain: null,
         delegate: false,
+        joins: {},
+        behind: [],
       });
       return again(draft);
     case 'skip':

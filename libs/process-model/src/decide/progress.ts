@@ -1,4 +1,5 @@
 import type { JsonObject } from '@drover/kernel';
+import type { RelatedWork } from '../definitions/types.js';
 import type { ProgressDocument, StepRecord, TransitionRecord } from '@drover/contracts';
 import type { ExitReason } from './exit-reasons.js';
 
@@ -63,6 +64,12 @@ export interface Progress {
   bounds: Bounds | null;
   /** an operator cancelled it; `attempt`: the attempt that was under way then has not ended yet */
   cancel: { reason: string; attempt: boolean } | null;
+  /** related work that the handlers' phase began and that is still to be joined: name of the step → dispatch of its children */
+  joins: Record<string, number>;
+  /** related work that results asked for: each is a step behind the one that asked */
+  behind: { after: string; work: RelatedWork }[];
+  /** a cancel that waits until the children of these dispatches have ended */
+  leaving: { dispatches: number[] } | null;
   /** set in a process that an `onError` started: what went wrong, shown when it ends */
   cause: { code: string; message: string } | null;
   /** processes whose failures led here, through `onError`: none of them is started again that way */
@@ -83,6 +90,8 @@ export const MAX_RECORD_MESSAGE = 200;
 /** Longest error code kept, characters. */
 export const MAX_CODE = 100;
 
+const NO_JOINS: Record<string, number> = Object.freeze({});
+
 export function newProgress(): Progress {
   return {
     plan: [],
@@ -99,6 +108,9 @@ export function newProgress(): Progress {
     work: null,
     bounds: null,
     cancel: null,
+    joins: NO_JOINS,
+    behind: [],
+    leaving: null,
     cause: null,
     errorPath: [],
     executions: [],

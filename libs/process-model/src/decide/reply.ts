@@ -1,4 +1,5 @@
 import { type ErrorBody, DroverError, isJsonObject, type JsonObject, MAX_JSON_DEPTH, parseJson } from '@drover/kernel';
+import type { RelatedDocument } from '../definitions/document.js';
 import { clip, MAX_CODE } from './progress.js';
 
 /** What a handler answered, in-process or over NATS. */
@@ -10,6 +11,8 @@ export type HandlerReply =
       delegate: boolean;
       /** the handler phase ends here */
       endPhase: boolean;
+      /** work on related resources, as steps behind this one: results of in-process handlers only */
+      related?: RelatedDocument[];
     }
   | { kind: 'delay'; delayMillis: number; data: JsonObject }
   | { kind: 'progress'; message: string | null; progress: number | null; data: JsonObject }
@@ -27,6 +30,9 @@ export interface StepError {
 /** Longest `delayMillis` a handler may ask for: 30 days. */
 const MAX_DELAY_MILLIS = 30 * 24 * 3_600_000;
 
+/** Pieces of related work that one result may ask for. */
+const MAX_RELATED = 20;
+
 type Reader = (value: unknown) => string | null;
 const text: Reader = (value) => (value === null || typeof value === 'string' ? null : 'must be text');
 const flag: Reader = (value) => (value === null || typeof value === 'boolean' ? null : 'must be true or false');
@@ -37,6 +43,35 @@ const number =
     value === null || (typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max)
       ? null
       : `must be a number from ${min} to ${max}`;
+
+const RELATED: Record<string, Reader> = {
+  forEach: (value) => (typeof value === 'string' ? null : 'names no relationship in forEach'),
+  process: (value) => (typeof value === 'string' ? null : 'names no process'),
+  order: oneOf('parallel', 'sequence'),
+  onFailure: oneOf('fail', 'ignore'),
+  onCancel: oneOf('cancel', 'leave'),
+  states: (value) =>
+    Array.isArray(value) && value.every((state) => typeof state === 'string') ? null : 'has states that are no list',
+};
+
+function oneOf(...options: string[]): Reader {
+  return (value) => (options.includes(String(value)) ? null : `has an option that is none of ${options.join(', ')}`);
+}
+
+/** As in a definition, without `when`: it comes behind the step that asks. */
+const relatedList: Reader = (value) => {
+  if (!Array.isArray(value) || value.length > MAX_RELATED) return `must be a list of at most ${MAX_RELATED} entries`;
+  for (const entry of value as unknown[]) {
+    if (!isJsonObject(entry)) return 'has an entry that is no object';
+    for (const key of new Set(['forEach', 'process', ...Object.keys(entry)])) {
+      const problem = Object.hasOwn(RELATED, key)
+        ? RELATED[key]!(entry[key])
+        : `has an entry with the unknown key "${clipKey(key)}"`;
+      if (problem !== null) return problem;
+    }
+  }
+  return null;
+};
 
 /** Every key a reply may have, with what its value must be. */
 const KEYS: Record<string, Reader> = {
@@ -78,10 +113,10 @@ export function parseReply(body: string, serviceError: { message: string; code: 
 }
 
 /** Reads a reply that is already a value: an in-process handler's result. */
-export function readReply(value: unknown): HandlerReply {
+export function readReply(value: unknown, { inProcess = false } = {}): HandlerReply {
   if (!isJsonObject(value)) return { kind: 'rejected', reason: 'A reply must be a JSON object' };
   for (const [key, entry] of Object.entries(value)) {
-    const reader = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
+    const reader = inProcess && key === 'related' ? relatedList : Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
     if (reader === undefined)
       return {
         kind: 'rejected',
@@ -120,6 +155,7 @@ function classify(reply: JsonObject): HandlerReply {
     chainProcess: (reply['chainProcess'] as string | null | undefined) ?? null,
     delegate: reply['delegate'] === true,
     endPhase: reply['shouldContinue'] === false,
+    ...(Array.isArray(reply['related']) ? { related: reply['related'] as unknown as RelatedDocument[] } : {}),
   };
 }
 

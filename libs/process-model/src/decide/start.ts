@@ -15,6 +15,8 @@ export interface StartRequest {
   /** also write these fields in the same transaction (an update); guarded by `expectRevision` */
   write?: Pick<ResourceChange, 'data' | 'name' | 'description' | 'refs'>;
   expectRevision?: number;
+  /** the process that starts this one on a related resource, and the number of its dispatch */
+  parent?: { id: number; dispatch: number };
 }
 
 export interface StartDecision {
@@ -37,6 +39,8 @@ export function planStart(
     notify: request.notify,
     token: request.token,
     beganState: null,
+    parentId: request.parent?.id ?? null,
+    parentDispatch: request.parent?.dispatch ?? null,
   });
   return {
     transition: {
@@ -189,6 +193,8 @@ function preempt(
     notify: request.notify,
     token: request.token,
     beganState: live.beganState,
+    parentId: request.parent?.id ?? null,
+    parentDispatch: request.parent?.dispatch ?? null,
     entry: { from, to: entry },
     predecessor: definition.preempt === 'wait' ? outstanding : null,
     readAt: live.readAt,

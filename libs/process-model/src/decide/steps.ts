@@ -2,6 +2,7 @@ import type { ProcessFields, ProcessInsert, ProcessRow } from '@drover/contracts
 import { DroverError, type JsonObject, retryDelayMillis } from '@drover/kernel';
 import type { ProcessDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
+import { stepsOf } from '../handlers/steps-of.js';
 import { chainTarget, type Continuation, delegateTarget, doneFor, onErrorTarget, ownProcess } from '../states/index.js';
 import { LOOK_MILLIS } from './durable.js';
 import { type Draft, type Effect, splitStep, type Surroundings } from './draft.js';
@@ -16,6 +17,7 @@ import {
   unpackProgress,
 } from './progress.js';
 import { arm, keepStepBound, retryPolicyOf } from './policies.js';
+import { addBehind, beginRelated } from './related.js';
 import type { HandlerReply, StepError } from './reply.js';
 
 /** A process that only needs its next decision is looked at again after this long, should the engine that owes it die. */
@@ -52,6 +54,10 @@ export function startAttempt(draft: Draft, step: BoundStep): void {
 
 /** Sends the attempt under way, for the first time or, with the same id, once more: the attempt clock starts. */
 export function sendAttempt(draft: Draft, step: BoundStep, definition: ProcessDefinition): void {
+  if (step.related !== undefined) {
+    beginRelated(draft, step.related);
+    return;
+  }
   if (isDurable(step)) {
     sendDurably(draft, definition);
     return;
@@ -88,7 +94,7 @@ function sendDurably(draft: Draft, definition: ProcessDefinition): void {
 /** How long the attempt under way may take, milliseconds: the handler's own time, else the process's. */
 export function attemptTimeoutMillis(process: ProcessRow, around: Surroundings): number {
   const { step } = unpackProgress(process.progress);
-  const bound = around.handlers.stepsOf(process.name).find((candidate) => candidate.key === step);
+  const bound = stepsOf(around, process.name).find((candidate) => candidate.key === step);
   return bound?.handler.timeoutMillis ?? ownProcess(around.type, process.name)?.timeoutMillis ?? 0;
 }
 
@@ -102,6 +108,7 @@ export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'don
   try {
     if (reply.chainProcess !== null) checkChain(draft, reply.chainProcess);
     draft.merge(reply.data);
+    if (reply.related !== undefined) addBehind(draft, reply.related);
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
     stepFailed(draft, { code: error.code, message: error.message, retryable: false }, 'UNKNOWN_EXCEPTION');
@@ -171,7 +178,7 @@ function continueIn(draft: Draft, delegate: Continuation): void {
   draft.name = delegate.process.name;
   draft.move(delegate.transitioning, 'delegate', 'transitioning');
   draft.say('yes', null);
-  Object.assign(draft.progress, { done: [], endedPhases: [], step: null, attempt: 0, delegate: false });
+  Object.assign(draft.progress, { done: [], endedPhases: [], step: null, attempt: 0, delegate: false, behind: [] });
   draft.progress.hop++;
   draft.newExecution();
   if (draft.nextStep() === undefined) restReady(draft);
@@ -239,7 +246,7 @@ export function beginProcess(
   around: Surroundings,
   options: BeginOptions,
 ): { insert: ProcessInsert; effects: Effect[] } {
-  const steps = around.handlers.stepsOf(definition.name);
+  const steps = stepsOf(around, definition.name);
   const { predecessor = null, cause = null, errorPath = [], entry, readAt = 0 } = options;
   const progress: Progress = {
     ...newProgress(),
@@ -286,6 +293,14 @@ export function beginProcess(
     const wakeMillis = beforeTotal(wait, definition.totalMillis);
     const waiting = { status: 'waitingPredecessor', deadlineMillis: wait, wakeMillis } as const;
     return { insert: { ...base, ...waiting, progress: packProgress(progress) }, effects: [] };
+  }
+  if (first.related !== undefined) {
+    const waiting = { status: 'waitingChildren', slot: null, dispatch: 1 } as const;
+    const wakeMillis = beforeTotal(READY_LEASE_MILLIS, definition.totalMillis);
+    return {
+      insert: { ...base, ...waiting, wakeMillis, progress: packProgress(progress) },
+      effects: [{ kind: 'related' }],
+    };
   }
   if (isDurable(first)) {
     progress.work = { sequence: 0, stream: 0 };

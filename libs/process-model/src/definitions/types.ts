@@ -130,7 +130,7 @@ export const PHASES: readonly Phase[] = ['pre', 'handle', 'post'];
 export interface HandlerBinding {
   /** `[A-Za-z0-9_-]{1,64}`, unique among active handlers */
   name: string;
-  kind: 'builtin' | 'external';
+  kind: 'builtin' | 'external' | 'related';
   /** ascending; 500 pre, 1000 specific, 1500 default-override, 2000 default */
   priority: number;
   /** which processes, by exact name or glob, in which phase */

@@ -1,6 +1,6 @@
 import type { HandlerRow } from '@drover/contracts';
 import { DroverError, globMatches } from '@drover/kernel';
-import { type HandlerBinding, type Phase, PHASES } from '../definitions/types.js';
+import { type HandlerBinding, type Phase, PHASES, type RelatedWork } from '../definitions/types.js';
 
 export const HANDLER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const PROCESS_GLOB = /^[A-Za-z0-9*]{1,64}\.[A-Za-z0-9*]{1,64}$/;
@@ -50,13 +50,18 @@ export function bindingOf(row: HandlerRow): HandlerBinding {
   };
 }
 
-/** One handler's turn in a process. */
+/** Handlers have theirs in the three phases; work on related resources goes before, beside and after them, or behind a step. */
+export type StepPhase = Phase | 'before' | 'with' | 'join' | 'after' | 'behind';
+
+/** One handler's turn in a process, or one piece of work on related resources. */
 export interface BoundStep {
   /** `<phase>.<handler>`: what progress is kept by */
   key: string;
-  phase: Phase;
+  phase: StepPhase;
   handler: HandlerBinding;
   onError: string | null;
+  /** work on related resources: `handler` is but its name */
+  related?: RelatedWork;
 }
 
 /** All handlers, built-in and external; answers which steps a process has, in order. */
@@ -85,7 +90,7 @@ export class HandlerTable {
     }
     return [...bound.values()].sort(
       (a, b) =>
-        PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase) ||
+        PHASES.indexOf(a.phase as Phase) - PHASES.indexOf(b.phase as Phase) ||
         a.handler.priority - b.handler.priority ||
         (a.handler.name < b.handler.name ? -1 : 1),
     );
