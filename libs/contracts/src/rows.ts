@@ -157,6 +157,9 @@ export interface FinishedProcessRow {
   executionCount: number;
   progress: ProgressDocument;
   data: JsonObject;
+  /** process that started this one on a related resource */
+  parentId: number | null;
+  parentDispatch: number | null;
   priority: number;
   accountId: number | null;
   startTime: number;

@@ -18,6 +18,7 @@ const FIELDS = new Map<string, FilterKind>([
   ['resourceType', 'text'],
   ['resourceId', 'text'],
   ['exitReason', 'text'],
+  ['parentId', 'id'],
 ]);
 
 /** Who waits for an operator's act looks first after this, then ever more seldom. */

@@ -17,6 +17,8 @@ const common = {
   executionCount: 2,
   progress: { step: 'handle.demo' },
   data: { force: true },
+  parentId: null,
+  parentDispatch: null,
   priority: 0,
   accountId: null,
   startTime: 1_000,

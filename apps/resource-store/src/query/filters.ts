@@ -7,6 +7,8 @@ export interface FilterColumn {
   /** an SQL expression: from our own tables of names, never from a request */
   sql: string;
   type: 'text' | 'number' | 'boolean' | 'time';
+  /** the column's own type, where its index is to be used */
+  cast?: 'bigint';
 }
 
 export type FilterColumns = (field: string) => FilterColumn | undefined;
@@ -39,7 +41,7 @@ function condition({ field, modifier, value }: Filter, columns: FilterColumns, p
   if (modifier === 'null' || (modifier === 'eq' && value === null)) return `(${column.sql}) is null`;
   if (modifier === 'notnull' || (modifier === 'ne' && value === null)) return `(${column.sql}) is not null`;
   if (Object.hasOwn(COMPARISONS, modifier)) {
-    const typed = `${parameters.add(valueFor(field, column, value))}::${CASTS[column.type]}`;
+    const typed = `${parameters.add(valueFor(field, column, value))}::${column.cast ?? CASTS[column.type]}`;
     // A resource without a value is not equal to one.
     if (modifier === 'ne') return `(${column.sql}) is distinct from ${typed}`;
     return `(${column.sql}) ${COMPARISONS[modifier as keyof typeof COMPARISONS]} ${typed}`;
@@ -134,6 +136,7 @@ const PROCESS_COLUMNS: Record<string, FilterColumn> = {
   resourceId: { sql: 'p.resource_id', type: 'number' },
   stateField: { sql: 'p.state_field', type: 'text' },
   startTime: { sql: 'p.start_time', type: 'time' },
+  parentId: { sql: 'p.parent_id', type: 'number', cast: 'bigint' },
   priority: { sql: 'p.priority', type: 'number' },
   accountId: { sql: 'p.account_id', type: 'number' },
   executionCount: { sql: 'p.execution_count', type: 'number' },

@@ -1,6 +1,10 @@
 import type { RelationRef } from '@drover/contracts';
 import { GONE_STATES } from './columns.sql.js';
 
+/** Resources that hold a reference: a list first, so that no guess about rows walks a whole type instead of the index. */
+const pointingAt = (ref: string): string =>
+  `array(select x.id from resource_data x where x.refs @> array[${ref}::text])`;
+
 /**
  * A condition on `resource_data d`, whose type is checked besides: entered over the index of references, or over the primary key.
  * @param add gives a value its placeholder
@@ -10,12 +14,12 @@ export function memberCondition(relation: RelationRef, add: (value: unknown) => 
     case 'reference':
       return `d.id = ${add(relation.id)}::bigint`;
     case 'list':
-      return `d.refs @> array[${add(relation.ref)}::text]`;
+      return `d.id = any (${pointingAt(add(relation.ref))})`;
     case 'through':
       return `d.id = any (array(
         select split_part(x.ref, ':', 2)::bigint
           from resource_data m join resource rm on rm.id = m.id cross join lateral unnest(m.refs) x(ref)
-         where m.refs @> array[${add(relation.ref)}::text] and m.type = ${add(relation.through)}
+         where m.id = any (${pointingAt(add(relation.ref))}) and m.type = ${add(relation.through)}
            and rm.state not in ${GONE_STATES} and starts_with(x.ref, ${add(`${relation.to}:`)}::text)))`;
   }
 }

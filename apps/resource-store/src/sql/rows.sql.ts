@@ -26,5 +26,5 @@ export const PROCESS_COLUMNS = `
 export const FINISHED_COLUMNS = `
   f.id, f.resource_id as "resourceId", f.resource_type as "resourceType", f.state_field as "stateField", f.name,
   f.definition_version as "definitionVersion", f.exit_reason as "exitReason", f.execution_count as "executionCount",
-  f.progress, f.data, f.priority, f.account_id as "accountId", ${millis('f.start_time')} as "startTime",
+  f.progress, f.data, f.parent_id as "parentId", f.parent_dispatch as "parentDispatch", f.priority, f.account_id as "accountId", ${millis('f.start_time')} as "startTime",
   ${millis('f.end_time')} as "endTime", f.error_code as "errorCode", f.error_message as "errorMessage"`;

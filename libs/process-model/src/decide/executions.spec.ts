@@ -20,6 +20,8 @@ function finished(life: Life, startTime: number): ProcessView {
     executionCount: progress.executions.length,
     progress: packProgress(progress),
     data: {},
+    parentId: null,
+    parentDispatch: null,
     priority: 0,
     accountId: null,
     startTime,

@@ -148,6 +148,8 @@ export class Life {
   readonly ended: Extract<Effect, { kind: 'ended' }>[] = [];
   readonly withdrawn: Extract<Effect, { kind: 'withdraw' }>[] = [];
   readonly released: string[] = [];
+  /** what was asked of the engine about related resources, in order */
+  readonly asked: Extract<Effect, { kind: 'related' | 'startChildren' | 'cancelChildren' }>[] = [];
   last: Decision | null = null;
   /** called with every applied commit: where the random walks look */
   onCommit: (transition: CommitTransition, before: ResourceRow) => void = () => undefined;
@@ -268,6 +270,7 @@ export class Life {
     const resource = deepFreeze(structuredClone(this.resource));
     const decision = decide(process, resource, this.around, deepFreeze(input));
     this.last = decision;
+    if (decision.kind === 'effects') this.follow(decision.effects, processId);
     if (decision.kind !== 'commit') return decision;
     const outcome = this.commit(decision.transition);
     if (outcome.outcome !== 'applied') throw new Error(`the store answered ${JSON.stringify(outcome)}`);
@@ -366,6 +369,11 @@ export class Life {
           break;
         case 'release':
           this.released.push(effect.handler);
+          break;
+        case 'related':
+        case 'startChildren':
+        case 'cancelChildren':
+          this.asked.push(effect);
           break;
         case 'ended':
           this.ended.push(effect);
