@@ -1,6 +1,7 @@
 import { connectNats, MessageBus } from '@drover/messaging';
 import { startStack, type ServiceName, type Stack, type StackOptions } from '@drover/testing';
 import { Client } from './client.js';
+import { DurableHandler, type WorkAnswer } from './durable-handler.js';
 import { type Answer, TestHandler } from './test-handler.js';
 
 export interface HandlerOptions {
@@ -24,7 +25,7 @@ export interface RegisteredHandler {
 
 /** Engine and store, without a gateway, with a client and handlers of the test's own. Ends with its scope. */
 export class Cluster implements AsyncDisposable {
-  private readonly handlers: TestHandler[] = [];
+  private readonly handlers: AsyncDisposable[] = [];
 
   private constructor(
     readonly stack: Stack,
@@ -57,6 +58,22 @@ export class Cluster implements AsyncDisposable {
     const processConfigs = [{ name: processes, onError: onError ?? null }];
     const { resource } = await this.client.create('externalHandler', { name, processConfigs, ...settings });
     await this.client.until(resource.id, { state: 'active' });
+    return { handler, resourceId: resource.id };
+  }
+
+  /** Registers a handler with durable delivery; it pulls unless `attends` is false. */
+  async durable(
+    name: string,
+    options: Omit<HandlerOptions, 'answer'> & { answer?: WorkAnswer },
+  ): Promise<{ handler: DurableHandler; resourceId: number }> {
+    const { processes, answer, attends = true, onError, ...settings } = options;
+    const handler = await DurableHandler.connect(this.stack.natsUrl, name, answer);
+    this.handlers.push(handler);
+    const processConfigs = [{ name: processes, onError: onError ?? null }];
+    const fields = { name, delivery: 'durable', processConfigs, ...settings };
+    const { resource } = await this.client.create('externalHandler', fields);
+    await this.client.until(resource.id, { state: 'active' });
+    if (attends) await handler.attend();
     return { handler, resourceId: resource.id };
   }
 

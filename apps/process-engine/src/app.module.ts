@@ -7,6 +7,7 @@ import { CommandsController } from './commands/commands.controller.js';
 import { Commands } from './commands/commands.js';
 import { Committer } from './commit/committer.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
+import { DurableDelivery } from './dispatch/durable-delivery.js';
 import { DueWork } from './due-work/due-work.js';
 import { InProcessHandlers } from './in-process/in-process-handlers.js';
 import { Runner } from './in-process/runner.js';
@@ -20,11 +21,12 @@ import { Related } from './related/related.js';
 import { EngineRegistry } from './registry/engine-registry.js';
 import { Replies } from './replies/replies.js';
 import { ReplySlots } from './replies/reply-slots.js';
+import { type Settings, StreamSettings } from './settings.js';
 
 /** The process engine: decides, and holds nothing that matters. */
 @Module({})
 export class AppModule {
-  static with(bus: MessageBus, logger: Logger, inProcess: InProcessHandlers, purgeEveryMillis: number): DynamicModule {
+  static with(bus: MessageBus, logger: Logger, inProcess: InProcessHandlers, settings: Settings): DynamicModule {
     return {
       module: AppModule,
       controllers: [CommandsController],
@@ -32,7 +34,8 @@ export class AppModule {
         { provide: MessageBus, useValue: bus },
         { provide: Log, useValue: logger },
         { provide: InProcessHandlers, useValue: inProcess },
-        { provide: PurgePace, useValue: { ...PURGE_PACE, everyMillis: purgeEveryMillis } },
+        { provide: PurgePace, useValue: { ...PURGE_PACE, everyMillis: settings.purgeEveryMillis } },
+        { provide: StreamSettings, useValue: new StreamSettings(settings) },
         DatabaseClock,
         ReplySlots,
         EngineRegistry,
@@ -40,6 +43,7 @@ export class AppModule {
         WakeUps,
         WorkLoader,
         Dispatcher,
+        DurableDelivery,
         Runner,
         Effects,
         Lifecycle,

@@ -28,7 +28,7 @@ const server = new ContractServer(bus, {
   onInternalError: (err, subject) => logger.error({ err, subject }, 'a request failed unexpectedly'),
 });
 
-const app = await NestFactory.createMicroservice(AppModule.with(bus, logger, inProcess, settings.purgeEveryMillis), {
+const app = await NestFactory.createMicroservice(AppModule.with(bus, logger, inProcess, settings), {
   strategy: server,
   logger: new NestLogger(logger),
 });

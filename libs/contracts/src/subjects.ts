@@ -3,6 +3,12 @@ export const SUBJECTS = {
   /** process event of one step: handlers subscribe here, in the queue group named after the handler */
   processEvent: (resourceType: string, verb: string, phase: string, handler: string) =>
     `drover.process.${resourceType}.${verb}.${phase}.${handler}`,
+  /** event of a handler whose delivery is durable: kept in a stream until it is acknowledged */
+  work: (handler: string, resourceType: string, verb: string, phase: string) =>
+    `drover.work.${handler}.${resourceType}.${verb}.${phase}`,
+  /** every durable event of one handler: what its consumer reads */
+  worksOf: (handler: string) => `drover.work.${handler}.>`,
+  works: 'drover.work.>',
   /** cancel notice: plain subscriptions, every replica of the handler hears it */
   cancel: (handler: string) => `drover.cancel.${handler}`,
   /** replies of one slot; the tail is `<process number>.<dispatch>.<token>` */
@@ -32,7 +38,15 @@ export const STREAMS = {
   replies: 'REPLY',
   /** the transition feed */
   transitions: 'TRANSITIONS',
+  /** events of handlers whose delivery is durable */
+  work: 'WORK',
 } as const;
+
+/** The consumer of {@link STREAMS}.work that a handler pulls from, in any number of programs. */
+export const handlerConsumer = (handler: string): string => `HANDLER_${handler}`;
+
+/** Header of a durable event: where its answer goes. Also in the body, as `replyTo`. */
+export const REPLY_TO_HEADER = 'Drover-Reply-To';
 
 /** Fixed number of reply slots; an engine leases some of them. */
 export const REPLY_SLOTS = 8;

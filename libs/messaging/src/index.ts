@@ -2,3 +2,4 @@ export * from './bus.js';
 export * from './connection.js';
 export * from './nest-server.js';
 export * from './outbox.js';
+export * from './guarded-stream.js';

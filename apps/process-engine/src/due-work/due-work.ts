@@ -1,8 +1,10 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { claimDueWork, SUBJECTS } from '@drover/contracts';
+import { claimDueWork, SUBJECTS, type WorkRow } from '@drover/contracts';
 import { sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
+import { isOutDurably } from '@drover/process-model';
 import type { Subscription } from 'nats';
+import { DurableDelivery } from '../dispatch/durable-delivery.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { WakeUps } from '../lifecycle/wake-ups.js';
 import { Log } from '../log.js';
@@ -18,6 +20,8 @@ const CLAIM_LEASE_MILLIS = 5_000;
 export class DueWork implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly stopped = new AbortController();
   private pause = new AbortController();
+  /** processes whose durable event the broker is being asked about */
+  private readonly asking = new Set<number>();
   private hinted = false;
   private hints: Subscription | null = null;
   private loop: Promise<void> | null = null;
@@ -25,6 +29,7 @@ export class DueWork implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     private readonly bus: MessageBus,
     private readonly lifecycle: Lifecycle,
+    private readonly durable: DurableDelivery,
     private readonly log: Log,
     wakeUps: WakeUps,
   ) {
@@ -58,16 +63,34 @@ export class DueWork implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
+  private async wake(work: WorkRow): Promise<void> {
+    const { id } = work.process;
+    if (!isOutDurably(work.process)) {
+      await this.lifecycle.handle(id, { kind: 'wake' }, null, work);
+      return;
+    }
+    if (this.asking.has(id)) return;
+    this.asking.add(id);
+    try {
+      const delivery = await this.durable.look(work);
+      await this.lifecycle.handle(id, delivery === null ? { kind: 'wake' } : { kind: 'wake', delivery }, null, work);
+    } finally {
+      this.asking.delete(id);
+    }
+  }
+
   /** @returns how long to wait before asking again, milliseconds */
   private async claim(): Promise<number> {
     try {
       const claimed = await this.bus.request(claimDueWork, { limit: CLAIM_LIMIT, leaseMillis: CLAIM_LEASE_MILLIS });
       await Promise.all(
-        claimed.work.map((work) =>
-          this.lifecycle.handle(work.process.id, { kind: 'wake' }, null, work).catch((err: unknown) => {
+        claimed.work.map((work) => {
+          const woken = this.wake(work).catch((err: unknown) => {
             this.log.error({ err, processId: work.process.id }, 'a due process could not be advanced');
-          }),
-        ),
+          });
+          // The broker is asked first, which may take as long as it likes: nobody else waits for it.
+          return isOutDurably(work.process) ? undefined : woken;
+        }),
       );
       if (claimed.work.length > 0) return 0;
       return Math.max(10, Math.min(POLL_MILLIS, claimed.nextInMillis ?? POLL_MILLIS));

@@ -7,9 +7,13 @@ import {
   type Effect,
   type HandlerReply,
   type Input,
+  isOutDurably,
+  splitStep,
   type Surroundings,
+  unpackProgress,
 } from '@drover/process-model';
 import { Dispatcher } from '../dispatch/dispatcher.js';
+import { DurableDelivery } from '../dispatch/durable-delivery.js';
 import { Runner } from '../in-process/runner.js';
 import { Log } from '../log.js';
 import { WakeUps } from './wake-ups.js';
@@ -33,6 +37,7 @@ export class Effects {
 
   constructor(
     private readonly dispatcher: Dispatcher,
+    private readonly durable: DurableDelivery,
     private readonly runner: Runner,
     private readonly bus: MessageBus,
     private readonly wakeUps: WakeUps,
@@ -59,10 +64,24 @@ export class Effects {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'dispatch':
+          if (isOutDurably(process)) {
+            this.background(process.id, this.sendDurably(after, around));
+            break;
+          }
           // Whoever took our slot over may have woken its processes before this one was committed: it is ours to repeat.
           if (!this.dispatcher.send(after, around.type, attemptTimeoutMillis(process, around)))
             this.background(process.id, this.handle(process.id, { kind: 'unsent', dispatch: process.dispatch }));
-          if (before?.status === 'waitingHandler' && before.waitingHandler !== null) this.probed(before.waitingHandler);
+          if (before?.status === 'waitingHandler' && before.waitingHandler !== null) {
+            this.probed(before.waitingHandler);
+            // Whoever was released has said so already.
+            if (!before.resend) this.background(process.id, this.heard(process));
+          }
+          break;
+        case 'release':
+          this.probed(effect.handler);
+          break;
+        case 'withdraw':
+          this.background(process.id, this.withdraw(effect));
           break;
         case 'run':
           this.background(process.id, this.runInProcess(after, around));
@@ -86,6 +105,27 @@ export class Effects {
         }
       }
     }
+  }
+
+  /** The broker's answer is the process's next input; nobody wants the event of an attempt that is over by then. */
+  private async sendDurably(work: WorkRow, around: Surroundings): Promise<void> {
+    const { id, dispatch, progress } = work.process;
+    const input = await this.durable.send(work, around.type, attemptTimeoutMillis(work.process, around));
+    if ((await this.handle(id, input)) || input.kind !== 'stored') return;
+    const [, handler] = splitStep(unpackProgress(progress).step ?? '');
+    const { sequence, stream } = input;
+    await this.withdraw({ handler, processId: id, dispatch, sequence, stream, answered: false });
+  }
+
+  private async withdraw(withdrawal: Omit<Extract<Effect, { kind: 'withdraw' }>, 'kind'>): Promise<void> {
+    const { processId, dispatch } = withdrawal;
+    if (await this.durable.withdraw(withdrawal)) await this.handle(processId, { kind: 'withdrawn', dispatch });
+  }
+
+  /** Without "no responders", the probe was heard. */
+  private async heard({ id, dispatch }: ProcessRow): Promise<void> {
+    await sleep(PRESENCE_MILLIS);
+    await this.handle(id, { kind: 'heard', dispatch });
   }
 
   private async runInProcess(work: WorkRow, around: Surroundings): Promise<boolean> {

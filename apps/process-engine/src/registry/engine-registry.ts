@@ -13,6 +13,8 @@ import { ReplySlots } from '../replies/reply-slots.js';
 export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly mirror: RegistryMirror;
   private handlers = new HandlerTable([]);
+  private readonly listeners: (() => void)[] = [];
+  private readonly shadowed = new Set<string>();
 
   constructor(
     bus: MessageBus,
@@ -24,6 +26,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
     this.mirror = new RegistryMirror(bus, {
       changed: (snapshot) => {
         this.handlers = this.bind(snapshot, log);
+        for (const listener of this.listeners) listener();
         log.debug({ revision: snapshot.revision, types: snapshot.definitions.size }, 'registry loaded');
       },
       unreachable: (err) => log.warn({ err }, 'the definitions cannot be read; trying again'),
@@ -36,6 +39,27 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
 
   onApplicationShutdown(): void {
     this.mirror.stop();
+  }
+
+  /** Told after each change of definitions or handlers. */
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Active handlers whose delivery is durable, each with the longest attempt it may make, milliseconds. */
+  durableHandlers(): Map<string, number> {
+    const durable = new Map<string, number>();
+    for (const { kind, name, delivery, timeoutMillis } of this.handlers.handlers)
+      if (kind === 'external' && delivery === 'durable') durable.set(name, timeoutMillis ?? 1_000);
+    if (durable.size === 0) return durable;
+    for (const type of this.mirror.snapshot.types.all())
+      for (const process of Object.values(type.processes))
+        for (const { handler } of this.handlers.stepsOf(process.name)) {
+          const known = durable.get(handler.name);
+          const longest = handler.timeoutMillis ?? process.timeoutMillis;
+          if (known !== undefined) durable.set(handler.name, Math.max(known, longest));
+        }
+    return durable;
   }
 
   /**
@@ -67,6 +91,15 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
 
   private bind(snapshot: RegistrySnapshot, log: Log): HandlerTable {
     const external = snapshot.handlers.flatMap((row) => {
+      if (this.inProcess.get(row.name) !== undefined) {
+        if (!this.shadowed.has(row.name))
+          log.error(
+            { handler: row.name },
+            'an external handler has the name of an in-process one and is not asked: the in-process one is; rename one of them',
+          );
+        this.shadowed.add(row.name);
+        return [];
+      }
       try {
         return [bindingOf(row)];
       } catch (err) {

@@ -5,9 +5,11 @@ import { DroverError, monotonicMillis, sleep } from '@drover/kernel';
 import { MessageBus, respondError } from '@drover/messaging';
 import { type HandlerReply, parseReply } from '@drover/process-model';
 import type { Msg, Subscription } from 'nats';
+import { DurableDelivery } from '../dispatch/durable-delivery.js';
 import { Fold } from '../lifecycle/fold.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { Log } from '../log.js';
+import { StreamSettings } from '../settings.js';
 import { ReplySlots, type SlotListener } from './reply-slots.js';
 import { ReplyStream } from './reply-stream.js';
 
@@ -50,8 +52,16 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     slots: ReplySlots,
     private readonly lifecycle: Lifecycle,
     private readonly log: Log,
+    private readonly settings: StreamSettings,
+    durable: DurableDelivery,
   ) {
     slots.listen(this);
+    durable.onLost(() => this.wakeAll());
+  }
+
+  /** What waits to be read, and may, bytes. */
+  get bytes(): { used: number; max: number } {
+    return this.stream?.bytes ?? { used: 0, max: 0 };
   }
 
   onApplicationBootstrap(): void {
@@ -95,7 +105,7 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
   private async open(slot: number): Promise<void> {
     const reader = this.readers.get(slot);
     if (reader === undefined) return;
-    this.stream ??= await ReplyStream.open(this.bus.connection);
+    this.stream ??= await ReplyStream.open(this.bus.connection, this.settings, this.log);
     const lost = await this.stream.ensureStream();
     const fresh = await this.stream.ensureConsumer(slot);
     if (reader.messages === null || lost || fresh) {

@@ -53,9 +53,9 @@ select ${WORK_COLUMNS}
  where p.predecessor_id is not null
    and p.resource_id = any (array(select resource_id from process_finished where id = any ($1::bigint[])))`;
 
-/** $1 handler, $2 limit. Those that are being looked at by an engine are left alone. */
+/** $1 handler, $2 limit. Those that are being looked at by an engine are left alone. `resend` tells it from a probe: the handler is there. */
 export const RELEASE_WAITING = `
-update process_live set next_wake_at = now()
+update process_live set next_wake_at = now(), resend = true
  where id = any (array(
    select id from process_live
     where waiting_handler = $1 and next_wake_at > now()

@@ -1,3 +1,4 @@
+import type { ProcessRow } from '@drover/contracts';
 import { unitHash } from '@drover/kernel';
 import type { BoundStep } from '../handlers/bindings.js';
 import type { Draft } from './draft.js';
@@ -34,6 +35,11 @@ const OUT: ReadonlySet<string> = new Set(['dispatched', 'waitingHandler']);
 /** Is the event of an attempt out in the work stream, or on its way there? */
 export function isOut(draft: Draft): boolean {
   return draft.progress.work !== null && OUT.has(draft.status);
+}
+
+/** The same of a live process: its wake-up asks the broker first. */
+export function isOutDurably({ status, progress }: Pick<ProcessRow, 'status' | 'progress'>): boolean {
+  return progress['work'] !== undefined && OUT.has(status);
 }
 
 /**

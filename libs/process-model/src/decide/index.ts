@@ -1,5 +1,5 @@
 export * from './after-commit.js';
-export { type DeliveryCheck } from './durable.js';
+export { type DeliveryCheck, isOutDurably } from './durable.js';
 export { decide, type Decision, type Input } from './decide.js';
 export { attemptId, type Effect, guards, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
 export * from './executions.js';

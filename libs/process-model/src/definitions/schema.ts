@@ -166,8 +166,11 @@ const handler = {
     heartbeatMillis: { ...millis, type: ['integer', 'null'], description: 'longest silence during an attempt' },
     totalMillis: { ...millis, type: ['integer', 'null'], description: 'all attempts of a step together' },
     retry: retry(false),
-    // `durable` is refused until it exists: a handler that may be offline must not be taken for one that is not.
-    delivery: { enum: ['core'], default: 'core' },
+    delivery: {
+      enum: ['core', 'durable'],
+      default: 'core',
+      description: 'core: a NATS subscription; durable: events wait in a stream while the handler is offline',
+    },
     processConfigs: {
       type: 'array',
       maxItems: 200,
