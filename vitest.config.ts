@@ -46,6 +46,8 @@ const servers = (name: string, timeoutMillis: number, workers: number) => ({
 export default defineConfig({
   test: {
     passWithNoTests: true,
+    // Only tests that say so (`describe.concurrent`) run beside each other: those of the conformance suite, which mostly wait.
+    maxConcurrency: 12,
     projects: [
       {
         ...shared,

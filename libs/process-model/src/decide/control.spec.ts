@@ -1,3 +1,4 @@
+import type { StepRecord } from '@drover/contracts';
 import { describe, expect, it } from 'vitest';
 import { awaitedProcesses, passOn } from './after-commit.js';
 import { builtin, failure, handler, Life, ok, reply } from './life.fixture.js';
@@ -99,6 +100,25 @@ describe('chainProcess', () => {
     expect(life.process().errorMessage).toMatch(message);
     expect(life.process().errorMessage!.length).toBeLessThanOrEqual(1_000);
     expect(life.resource.data).toEqual({});
+  });
+
+  it('asked for twice: the last one wins, and its record says instead of what', () => {
+    const life = new Life([
+      handler('a', 'machine.start'),
+      handler('b', 'machine.start'),
+      handler('c', 'machine.start'),
+    ]);
+    life.start('start');
+    life.reply(reply({ chainProcess: 'machine.stop' }));
+    life.reply(reply({ chainProcess: 'Machine.Stop' }));
+    life.reply(reply({ chainProcess: 'machine.kill' }));
+    expect(life.path).toEqual(['starting', 'killing', 'stopped']);
+    const { steps } = life.finished[0]!.progress as { steps: StepRecord[] };
+    expect(steps.map(({ error }) => error)).toEqual([
+      undefined,
+      undefined,
+      { code: 'ChainReplaced', message: 'machine.kill instead of machine.stop, asked for before' },
+    ]);
   });
 
   it('wins over a delegate', () => {

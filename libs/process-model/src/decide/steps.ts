@@ -115,11 +115,15 @@ export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'don
     return;
   }
   const { progress } = draft;
-  draft.record('done');
+  const chain = reply.chainProcess?.toLowerCase() ?? null;
+  // The last one wins; whoever asked for another process before must be able to see why it was not started.
+  if (chain !== null && progress.chain !== null && chain !== progress.chain)
+    draft.record('done', { code: 'ChainReplaced', message: `${chain} instead of ${progress.chain}, asked for before` });
+  else draft.record('done');
   progress.done.push(progress.step!);
   if (reply.endPhase) progress.endedPhases.push(splitStep(progress.step!)[0]);
   if (reply.delegate) progress.delegate = true;
-  if (reply.chainProcess !== null) progress.chain = reply.chainProcess.toLowerCase();
+  if (chain !== null) progress.chain = chain;
   progress.attempt = 0;
   draft.error = null;
   draft.say('yes', null);

@@ -1,0 +1,481 @@
+import type { JsonObject } from '@drover/kernel';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { area, bothKinds, scenario } from '../scenario.js';
+import { failed, failedForGood, type Process, progress, SILENT, type World } from '../world.js';
+
+export const failure = area(
+  'Finite failure',
+  'Nothing retries for ever: attempts have a budget, attempts and processes have clocks, and what cannot go on is parked for an operator.',
+  bothKinds(
+    'a failed step is tried again up to its budget, then the process is parked',
+    {
+      given: 'a process with three attempts',
+      when: 'its handler fails each time with "no disk"',
+      then: 'there were three attempts, and the resource shows error and the message while the process stays live',
+    },
+    async (world) => {
+      await world.declare();
+      await world.work(failed('no disk'));
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect((await process.steps()).map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+      expect(await thing.read()).toMatchObject({ state: 'running', transitioning: 'error' });
+      expect(await process.read()).toMatchObject({
+        status: 'parked',
+        endTime: null,
+        error: { code: 'HandlerFailed', message: 'no disk' },
+      });
+    },
+  ),
+  scenario(
+    'the pause between attempts grows, and the message tells which attempt failed',
+    {
+      given: 'a first pause of 150 ms, doubled up to 5 s, without jitter',
+      when: 'the handler fails twice',
+      then: 'the second attempt comes 150 ms after the first failure, the third 300 ms after the second',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { retry: { initialMillis: 150, maxMillis: 5000 } } }');
+      const handler = await world.handler('a', 'run', [failed('no'), failed('no'), {}]);
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('DONE');
+      const [first, second, third] = handler.program.deliveries.map(({ receivedAt }) => receivedAt);
+      expect(second! - first!).toBeGreaterThanOrEqual(140);
+      expect(third! - second!).toBeGreaterThanOrEqual(290);
+      const messages = thing.feed().map(({ resource }) => resource['transitioningMessage']);
+      expect(messages).toContain('no (attempt 1 of 3)');
+    },
+  ),
+  bothKinds(
+    'an error that is not retryable spends the budget at once',
+    {
+      given: 'a process with three attempts',
+      when: 'its handler answers `{"transitioning": "error", "retryable": false}`',
+      then: 'there was one attempt, and the process is parked',
+    },
+    async (world) => {
+      await world.declare();
+      await world.work(failedForGood('no such image'));
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect(await process.steps()).toHaveLength(1);
+    },
+  ),
+  scenario(
+    "a handler's own retries and timeoutMillis win over the process's",
+    {
+      given: 'a process with three attempts of 10 s, and a handler registered with two attempts of 300 ms',
+      when: 'the handler stays silent',
+      then: 'it is asked twice, with 300 ms each, and the process is parked with TIMEOUT',
+    },
+    async (world) => {
+      await world.declare();
+      const handler = await world.handler('a', 'run', [SILENT], { retries: 2, timeoutMillis: 300 });
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect(handler.events.map(({ timeoutMillis }) => timeoutMillis)).toEqual([300, 300]);
+      expect(await process.read()).toMatchObject({ error: { code: 'TIMEOUT' } });
+    },
+  ),
+  scenario(
+    'attempts count for each step alone',
+    {
+      given: 'two handlers with three attempts each',
+      when: 'each of them fails twice before it is done',
+      then: 'the process is done: the budget of one is not spent by the other',
+    },
+    async (world) => {
+      await world.declare();
+      await world.handler('a', 'run', [failed('no'), failed('no'), {}]);
+      await world.handler('b', 'run', [failed('no'), failed('no'), {}]);
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('DONE');
+      expect((await process.steps()).map(({ attempt }) => attempt)).toEqual([1, 2, 3, 1, 2, 3]);
+    },
+  ),
+  bothKinds(
+    'the attempt clock ends an attempt that takes too long',
+    {
+      given: 'an attempt of 300 ms at most',
+      when: 'the first attempt does not answer, the second one does',
+      then: 'the first ended as TIMEOUT, and the process is done by the second',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { timeoutMillis: 300 } }');
+      await world.work({ hang: true }, { data: { size: 2 } });
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('DONE');
+      expect(await process.steps()).toMatchObject([
+        { outcome: 'timeout', error: { code: 'TIMEOUT' } },
+        { outcome: 'done', attempt: 2 },
+      ]);
+      expect((await thing.read())['size']).toBe(2);
+    },
+  ),
+  scenario(
+    'progress extends the attempt clock',
+    {
+      given: 'an attempt of 2 s at most',
+      when: 'the handler reports progress three times, 800 ms apart, and answers then',
+      then: 'one attempt of more than two seconds is done',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { timeoutMillis: 2000 } }');
+      await world.handler('slow', 'run', [
+        async (_event, delivery) => {
+          for (let i = 1; i <= 3; i++) {
+            await sleep(800);
+            delivery.reply(progress('working', i * 25));
+          }
+          return {};
+        },
+      ]);
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('DONE');
+      expect(await process.steps()).toMatchObject([{ outcome: 'done', attempt: 1 }]);
+    },
+  ),
+  scenario(
+    'the waiting clock bounds the wait for an absent handler',
+    {
+      given: 'a registered handler without a subscriber, and a waitMillis of 1.2 s',
+      when: 'the time is up',
+      then: 'the process is parked with HandlerAbsent, which names the handler; no attempt was spent on the wait',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { waitMillis: 1200 } }');
+      await world.handler('away', 'run', [], { attends: false });
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect(await process.read()).toMatchObject({
+        error: { code: 'HandlerAbsent', message: expect.stringContaining(world.handlerName('away')) as unknown },
+      });
+      expect(await process.steps()).toHaveLength(1);
+    },
+  ),
+  scenario(
+    'the waiting clock bounds the delays that a handler asks for',
+    {
+      given: 'a waitMillis of 1 s',
+      when: 'the handler asks for a delay of 5 s',
+      then: 'the process is parked with DelayTooLong',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { waitMillis: 1000 } }');
+      await world.handler('a', 'run', [{ delayMillis: 5_000 }]);
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect(await process.read()).toMatchObject({ error: { code: 'DelayTooLong' } });
+    },
+  ),
+  scenario(
+    'the total clock bounds the whole life, whatever the handler does',
+    {
+      given: 'a totalMillis of 800 ms, and a handler that always asks for another 50 ms',
+      when: 'the time is up',
+      then: 'the process is parked with TotalTimeout',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { totalMillis: 800 } }');
+      await world.handler('a', 'run', [{ delayMillis: 50 }]);
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect(await process.read()).toMatchObject({ error: { code: 'TotalTimeout' } });
+    },
+  ),
+  scenario(
+    'onError runs when the budget is spent by errors',
+    {
+      given: 'a process with `onError: fail`',
+      when: 'its handler fails for good with "no disk"',
+      then: 'the process ends FAILED, `fail` runs with its handlers, and the resource rests in broken with the message',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { onError: fail } }');
+      await world.handler('a', 'run', [failedForGood('no disk')]);
+      const cleaner = await world.handler('cleaner', 'fail', [{}]);
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('FAILED');
+      expect(await thing.until({ state: 'broken' })).toMatchObject({
+        transitioning: 'error',
+        transitioningMessage: 'no disk',
+      });
+      expect(cleaner.events).toHaveLength(1);
+    },
+  ),
+  scenario(
+    'onError runs when the budget is spent by time-outs, too',
+    {
+      given: 'a process with `onError: fail` and one attempt of 200 ms',
+      when: 'its handler stays silent',
+      then: 'the resource rests in broken',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { onError: fail, timeoutMillis: 200, retry: { maxAttempts: 1 } } }');
+      await world.handler('a', 'run', [SILENT]);
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('FAILED');
+      await thing.until({ state: 'broken', transitioning: 'error' });
+    },
+  ),
+  scenario(
+    "a handler's own onError wins over the process's",
+    {
+      given: 'a process without onError, and a handler registered with `onError: <type>.fail`',
+      when: 'the handler fails for good',
+      then: 'the resource rests in broken',
+    },
+    async (world) => {
+      await world.declare();
+      await world.handler('a', 'run', [failedForGood('no')], { onError: 'fail' });
+      const { thing } = await world.running();
+      await thing.until({ state: 'broken' });
+    },
+  ),
+  scenario(
+    'two onErrors that name each other do not go on for ever',
+    {
+      given: '`run` with `onError: fail`, and `fail` with `onError: run`',
+      when: 'both fail for good',
+      then: '`fail` is parked: a process whose failure led there is not started again',
+    },
+    async (world) => {
+      await world.declare(`
+        processes:
+          run: { start: [inactive, failing], onError: fail }
+          fail: { onError: run, retry: { maxAttempts: 1 } }`);
+      await world.handler('a', 'run,fail', [failedForGood('no')]);
+      const { thing } = await world.running();
+      await thing.until({ state: 'failing', transitioning: 'error' });
+      expect((await thing.processes()).map(({ status }) => status).slice(-2)).toEqual(['finished', 'parked']);
+    },
+  ),
+);
+
+/** A process of a thing that is parked by "jammed", with its handler. */
+async function parked(world: World, yaml = '') {
+  await world.declare(yaml);
+  const handler = await world.handler('jam', 'run', [failedForGood('jammed')]);
+  const { thing, process } = await world.running();
+  expect(await process.ended()).toBe('PARKED');
+  return { handler, thing, process };
+}
+
+const audits = async (process: Process) =>
+  (await process.steps()).map(({ error }) => (error as { code?: string } | undefined)?.code);
+
+export const operators = area(
+  'Operators',
+  'What is stuck can always be moved by hand. Each act is recorded, happens once, and is refused where it makes no sense.',
+  scenario(
+    'retry goes on at the step that failed, with a fresh budget',
+    {
+      given: 'a parked process whose handler is repaired',
+      when: 'an operator retries it',
+      then: 'the handler is asked again with the same key, as attempt 1, and the process is done; the act is on record',
+    },
+    async (world) => {
+      const { handler, process } = await parked(world);
+      handler.answers({});
+      await process.operate('retry');
+      expect(await process.ended()).toBe('DONE');
+      expect(handler.events.map(({ attempt }) => attempt)).toEqual([1, 1]);
+      expect(new Set(handler.events.map(({ key }) => key)).size).toBe(1);
+      expect(await audits(process)).toContain('Operator.retry');
+    },
+  ),
+  scenario(
+    'retry ends a backoff early',
+    {
+      given: 'a process that waits an hour for its next attempt',
+      when: 'an operator retries it',
+      then: 'the next attempt begins at once',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { retry: { initialMillis: 3600000, maxMillis: 3600000 } } }');
+      await world.handler('a', 'run', [failed('no'), {}]);
+      const { process } = await world.running();
+      await process.until({ status: 'backoff' });
+      await process.operate('retry');
+      expect(await process.ended()).toBe('DONE');
+    },
+  ),
+  scenario(
+    'skip goes on behind the step that failed',
+    {
+      given: 'a parked process, and a second handler behind the one that failed',
+      when: 'an operator skips the step',
+      then: 'the first handler is not asked again, the second one is, and the record says skipped by whom',
+    },
+    async (world) => {
+      await world.declare();
+      const jam = await world.handler('a', 'run', [failedForGood('jammed')]);
+      const next = await world.handler('b', 'run', [{}]);
+      const { process } = await world.running();
+      await process.ended();
+      await process.operate('skip');
+      expect(await process.ended()).toBe('DONE');
+      expect([jam.events.length, next.events.length]).toEqual([1, 1]);
+      expect(await process.steps()).toMatchObject([
+        { outcome: 'failed' },
+        { outcome: 'skipped', error: { code: 'Operator.skip' } },
+        { outcome: 'done' },
+      ]);
+    },
+  ),
+  scenario(
+    'cancel of a parked process returns the resource to where the run began',
+    {
+      given: 'a parked `run` that began in inactive',
+      when: 'an operator cancels it',
+      then: 'the resource rests in inactive, the process ended CANCELED, and the act is on record',
+    },
+    async (world) => {
+      const { thing, process } = await parked(world);
+      await process.operate('cancel');
+      expect(await process.ended()).toBe('CANCELED');
+      expect(await thing.read()).toMatchObject({ state: 'inactive', transitioning: 'no', transitioningMessage: null });
+      expect(await audits(process)).toContain('Operator.cancel');
+    },
+  ),
+  scenario(
+    'force puts the resource into a resting state, and is on record',
+    {
+      given: 'a parked process',
+      when: 'an operator forces `broken`',
+      then: 'the resource rests in broken, and the transition is recorded as forced',
+    },
+    async (world) => {
+      const { thing, process } = await parked(world);
+      await process.operate('force', { state: 'broken' });
+      expect(await process.ended()).toBe('CANCELED');
+      expect((await thing.read())['state']).toBe('broken');
+      expect((await process.transitions()).at(-1)).toMatchObject({ from: 'running', to: 'broken', kind: 'forced' });
+    },
+  ),
+  scenario(
+    'force takes only a state to rest in',
+    {
+      given: 'a parked process',
+      when: 'an operator forces `stopping`, a state that does not exist, or none',
+      then: 'each is refused with InvalidOption that lists the resting states, and the process stays parked',
+    },
+    async (world) => {
+      const { process } = await parked(world);
+      for (const body of [{ state: 'stopping' }, { state: 'elsewhere' }, {}] as JsonObject[]) {
+        const refusal = await world.refused(process.operate('force', body));
+        expect(refusal).toMatchObject({ status: 422, code: 'InvalidOption' });
+        expect(refusal.message).toContain('inactive');
+      }
+      expect((await process.read())['status']).toBe('parked');
+    },
+  ),
+  scenario(
+    'replay asks all handlers again',
+    {
+      given: 'a process whose first handler is done and whose second one parked it',
+      when: 'an operator replays it',
+      then: 'both are asked again, and the process is done',
+    },
+    async (world) => {
+      await world.declare();
+      const a = await world.handler('a', 'run', [{}]);
+      const b = await world.handler('b', 'run', [failedForGood('jammed'), {}]);
+      const { process } = await world.running();
+      await process.ended();
+      await process.operate('replay');
+      expect(await process.ended()).toBe('DONE');
+      expect([a.events.length, b.events.length]).toEqual([2, 2]);
+      expect(await audits(process)).toContain('Operator.replay');
+    },
+  ),
+  scenario(
+    'an act with an Idempotency-Key happens once',
+    {
+      given: 'a parked process whose handler still fails',
+      when: 'an operator retries it twice with the same Idempotency-Key',
+      then: 'both answers are 202, and the handler was asked once more, not twice',
+    },
+    async (world) => {
+      const { handler, process } = await parked(world);
+      const headers = { 'idempotency-key': `retry-${process.id}` };
+      await process.operate('retry', {}, { ...headers, prefer: 'wait=20' });
+      await handler.asked(2);
+      await process.operate('retry', {}, headers);
+      await process.operate('cancel');
+      expect(await process.ended()).toBe('CANCELED');
+      expect(handler.events).toHaveLength(2);
+    },
+  ),
+  scenario(
+    'an Idempotency-Key is good for one act only',
+    {
+      given: 'a parked process that was retried with a key',
+      when: 'the same key comes with another act',
+      then: 'it is refused with IdempotencyKeyReused',
+    },
+    async (world) => {
+      const { process } = await parked(world);
+      const headers = { 'idempotency-key': `act-${process.id}` };
+      await process.operate('retry', {}, { ...headers, prefer: 'wait=20' });
+      expect(await world.refused(process.operate('skip', {}, headers))).toMatchObject({
+        status: 422,
+        code: 'IdempotencyKeyReused',
+      });
+    },
+  ),
+  scenario(
+    'retry and skip are refused while a handler is at work',
+    {
+      given: 'a process whose handler works',
+      when: 'an operator retries or skips it',
+      then: 'each is refused with ActionNotAvailable, which names what is available, and the handler is not disturbed',
+    },
+    async (world) => {
+      await world.declare();
+      const handler = await world.handler('a', 'run');
+      const { process } = await world.running();
+      const delivery = await handler.asked();
+      for (const action of ['retry', 'skip', 'replay'] as const) {
+        const refusal = await world.refused(process.operate(action));
+        expect(refusal).toMatchObject({ status: 422, code: 'ActionNotAvailable' });
+        expect(refusal.message).toContain('cancel');
+      }
+      expect(Object.keys((await process.read())['actions'] as object)).toEqual(['cancel', 'force']);
+      delivery.reply({});
+      expect(await process.ended()).toBe('DONE');
+      expect(handler.events).toHaveLength(1);
+    },
+  ),
+  scenario(
+    'acts on a finished process are refused',
+    {
+      given: 'a process that is done',
+      when: 'an operator retries or cancels it',
+      then: 'each is refused, and it lists no actions',
+    },
+    async (world) => {
+      await world.declare();
+      const { process } = await world.running();
+      await process.ended();
+      for (const action of ['retry', 'cancel'] as const)
+        expect((await world.refused(process.operate(action))).status).toBeGreaterThanOrEqual(404);
+      expect((await process.read())['actions']).toEqual({});
+    },
+  ),
+  scenario(
+    'a parked process can be pre-empted like any other',
+    {
+      given: 'a parked `run`, from whose state `stop` may start',
+      when: '`stop` is started',
+      then: '`run` ends CANCELED and the resource rests in stopped',
+    },
+    async (world) => {
+      const { thing, process } = await parked(world);
+      await thing.runs('stop');
+      expect(await process.ended()).toBe('CANCELED');
+      expect(await thing.read()).toMatchObject({ state: 'stopped', transitioning: 'no' });
+    },
+  ),
+);
