@@ -292,6 +292,34 @@ describe('when a step fails', () => {
       ]);
     });
 
+    it('replays a process that has ended: a new one with the same data, where it may start; a repeat starts no second', async () => {
+      const { client } = cluster;
+      await client.define(
+        failing('again').replace('final: [ran, broken]', 'final: [broken]').replace('done: ran', 'done: inactive'),
+      );
+      const handler = await cluster.handler('again-runner', { processes: 'again.run', answer: () => ({}) });
+      const id = await client.rested('again');
+      const { processId } = await client.start('again.run', id, { how: 'gently' });
+      expect(await client.ended(processId!)).toBe('DONE');
+      await expect(client.operate(processId!, 'retry')).rejects.toMatchObject({ code: 'ActionNotAvailable' });
+      const commandId = uuidv7();
+      const replayed = await client.operate(processId!, 'replay', null, commandId);
+      expect(replayed.processId).not.toBe(processId);
+      expect(await client.ended(replayed.processId!)).toBe('DONE');
+      expect((await client.operate(processId!, 'replay', null, commandId)).processId).toBe(replayed.processId);
+      expect(handler.events.map(({ data }) => data)).toEqual([{ how: 'gently' }, { how: 'gently' }]);
+      expect((await client.process(replayed.processId!)).progress['steps']).toMatchObject([
+        { error: { code: 'Operator.replay', message: expect.stringMatching(/^by ada: 1pi\d+ anew$/) as unknown } },
+        { outcome: 'done' },
+      ]);
+      await client.start('again.fail', id);
+      await client.until(id, { state: 'broken' });
+      await expect(client.operate(processId!, 'replay')).rejects.toMatchObject({
+        code: 'ActionNotAvailable',
+        message: expect.stringContaining('cannot start in state broken') as unknown,
+      });
+    });
+
     it('is refused where there is nothing to operate', async () => {
       await expect(cluster.client.operate(999_999, 'retry')).rejects.toMatchObject({ code: 'NotFound' });
     });

@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { type Filter, listProcesses, operateProcess, type OperatorAction, type ProcessView } from '@drover/contracts';
-import { DroverError, type JsonObject, monotonicMillis, parseId } from '@drover/kernel';
+import {
+  DroverError,
+  formatId,
+  type JsonObject,
+  monotonicMillis,
+  parseId,
+  PROCESS_INSTANCE_PREFIX,
+} from '@drover/kernel';
 import { executionsOf } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
 import { renewDeadline } from '../backend/deadline.js';
@@ -69,12 +76,15 @@ export class ProcessInstances {
     const { commandId, commandHash } = options;
     const processId = processNumber(id);
     const request = { commandId, commandHash, notify: null, processId, action, state, operator: null };
+    let shown = id;
     try {
-      await this.backend.callOnce(operateProcess, request);
+      const { processId: acted } = await this.backend.callOnce(operateProcess, request);
+      // A replay of a process that has ended is another one.
+      if (acted !== null) shown = formatId(PROCESS_INSTANCE_PREFIX, acted);
     } catch (error) {
       throw error instanceof DroverError && error.code === 'NotFound' ? noProcess(id) : error;
     }
-    const view = options.waitMillis > 0 ? await this.settled(id, options.waitMillis) : await this.view(id);
+    const view = options.waitMillis > 0 ? await this.settled(shown, options.waitMillis) : await this.view(shown);
     return processJson(view, await this.registry.snapshot(), base);
   }
 

@@ -13,13 +13,23 @@ import {
   type startProcess,
   type updateResource,
 } from '@drover/contracts';
-import { DroverError, isJsonObject, type JsonObject, newToken, parseId, uuidv7 } from '@drover/kernel';
+import {
+  DroverError,
+  formatId,
+  isJsonObject,
+  type JsonObject,
+  newToken,
+  parseId,
+  PROCESS_INSTANCE_PREFIX,
+  uuidv7,
+} from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
   afterStart,
   externalResource,
   guards,
   legalActions,
+  operatorAudit,
   ownProcess,
   planCreate,
   planStart,
@@ -39,6 +49,7 @@ import {
 import { Committer } from '../commit/committer.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { WorkLoader } from '../lifecycle/work-loader.js';
+import { Log } from '../log.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
 import { checkEnvelope } from './envelope.js';
 
@@ -63,6 +74,7 @@ export class Commands {
     private readonly committer: Committer,
     private readonly lifecycle: Lifecycle,
     private readonly loader: WorkLoader,
+    private readonly log: Log,
   ) {}
 
   async create(request: RequestOf<typeof createResource>): Promise<CommandReply> {
@@ -171,9 +183,16 @@ export class Commands {
     const first = await this.answered(request);
     if (first !== null) return first;
     const { live } = await this.loader.load(numberOf(request.processId));
-    if (live === null) throw await this.notLive(request.processId);
     const { action, state, operator, commandId, commandHash } = request;
-    await this.lifecycle.handle(live.process.id, { kind: 'operate', action, state, operator, commandId, commandHash });
+    const audit = { action, state, operator, processId: request.processId };
+    if (live === null) {
+      const replayed = await this.operateEnded(request);
+      this.log.info({ ...audit, startedProcessId: replayed.processId }, 'an operator acted on a process');
+      return replayed;
+    }
+    const input = { kind: 'operate', action, state, operator, commandId, commandHash } as const;
+    if (await this.lifecycle.handle(live.process.id, input))
+      this.log.info({ ...audit, resourceId: live.resource.id }, 'an operator acted on a process');
     return { resource: await this.read(live.resource.id, live.resource.type), processId: live.process.id };
   }
 
@@ -212,13 +231,36 @@ export class Commands {
     throw new DroverError('ResourceBusy', 'The resource is changed by others all the time; try again');
   }
 
-  /** Why an operator cannot act on a process that does not live. */
-  private async notLive(processId: number): Promise<DroverError> {
+  /**
+   * An act on a process that does not live. Only `replay` can mean something: the same process is started anew with the same data, where
+   * its resource rests in a state from which it may start.
+   */
+  private async operateEnded(request: RequestOf<typeof operateProcess>): Promise<CommandReply> {
+    const { action, operator, processId } = request;
     const page = { ids: [processId], resourceId: null, filters: [], limit: 1, beforeId: null };
     const [ended] = (await this.bus.request(listProcesses, page)).processes;
-    if (ended === undefined) return new DroverError('NotFound', 'There is no process of that number');
+    if (ended === undefined) throw new DroverError('NotFound', 'There is no process of that number');
     const how = ended.live ? 'is just ending' : `has ended (${ended.exitReason})`;
-    return new DroverError('ActionNotAvailable', `The process ${how}; nothing can be done with it`);
+    if (ended.live || action !== 'replay')
+      throw new DroverError('ActionNotAvailable', `The process ${how}; nothing can be done with it but a replay`);
+    const start: StartRequest = {
+      ...startRequest(request, ended.data),
+      audit: operatorAudit(action, operator, `${formatId(PROCESS_INSTANCE_PREFIX, processId)} anew`),
+    };
+    const { type, definition } = await this.processNamed(ended.name);
+    return this.commit(
+      async () => {
+        const around = await this.registry.around(type);
+        return { ...planStart(definition, ended.resourceId, around, start), around, before: null };
+      },
+      (resource, live) => {
+        if (live === null) return this.planOn(definition, type, resource, null, start);
+        throw new DroverError(
+          'ActionNotAvailable',
+          `The process ${how}; it cannot be replayed while ${live.name} works`,
+        );
+      },
+    );
   }
 
   /** The first answer of a command that was applied before, else null: a transition that cannot apply asks the store for it. */

@@ -100,7 +100,9 @@ export class Lifecycle {
   }
 
   private async work(processId: number, input: Input, token: string | null, known: WorkRow | null): Promise<boolean> {
-    const cached = known ?? this.cache.get(processId) ?? null;
+    // An operator is refused only by what the database says.
+    const remembered = input.kind === 'operate' ? undefined : this.cache.get(processId);
+    const cached = known ?? remembered ?? null;
     if (cached !== null) {
       const result = await this.attempt(cached, input, token);
       if (result !== 'ignored' || known !== null) return result === 'done';
@@ -139,6 +141,7 @@ export class Lifecycle {
           await this.registry.mirror.refresh();
           break;
         case 'settled':
+          if (after.ours) await this.resume(process.id);
           return 'done';
         case 'gone':
           this.cache.delete(process.id);

@@ -34,8 +34,8 @@ export type AfterStep =
   | { kind: 'staleRegistry' }
   /** the process ended meanwhile */
   | { kind: 'gone' }
-  /** the same command was carried out by another try of it */
-  | { kind: 'settled' }
+  /** the same command was carried out by another try of it. `ours`: by this one, so that its effects may be still to be carried out */
+  | { kind: 'settled'; ours: boolean }
   | { kind: 'fail'; error: DroverError };
 
 /**
@@ -61,7 +61,7 @@ export function afterStep(transition: CommitTransition, before: WorkRow, { outco
     case 'staleRegistry':
       return { kind: 'staleRegistry' };
     case 'repeat':
-      return { kind: 'settled' };
+      return { kind: 'settled', ours: repeated };
     default: {
       const message = `the store answered ${outcome.outcome} to a step of process ${before.process.id}`;
       return { kind: 'fail', error: new DroverError('Internal', message) };

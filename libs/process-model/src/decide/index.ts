@@ -4,7 +4,7 @@ export { decide, type Decision, type Input } from './decide.js';
 export { attemptId, type Effect, guards, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
 export * from './executions.js';
 export * from './exit-reasons.js';
-export { operatorActions } from './operate.js';
+export { operatorActions, operatorAudit } from './operate.js';
 export { packProgress, type Progress, unpackProgress } from './progress.js';
 export {
   MAX_CHILDREN,

@@ -43,7 +43,7 @@ export function operate(draft: Draft, input: OperatorInput): string | DroverErro
       'ActionNotAvailable',
       `${input.action} is not available: the process has reached the end of its longest life; cancel or force it`,
     );
-  const audit = { code: `Operator.${input.action}`, message: `by ${clip(input.operator ?? 'operator', 200)}` };
+  const audit = operatorAudit(input.action, input.operator);
   switch (input.action) {
     case 'retry':
       draft.record('failed', audit);
@@ -73,6 +73,16 @@ export function operate(draft: Draft, input: OperatorInput): string | DroverErro
     case 'force':
       return force(draft, input.state, audit);
   }
+}
+
+/** What an execution's record says of an operator's act: who did what; its time is the record's. */
+export function operatorAudit(
+  action: OperatorAction,
+  operator: string | null,
+  what = '',
+): { code: string; message: string } {
+  const whom = `by ${clip(operator ?? 'operator', 200)}`;
+  return { code: `Operator.${action}`, message: what === '' ? whom : `${whom}: ${what}` };
 }
 
 /** Goes on at the step that failed, with a fresh budget. */

@@ -17,6 +17,8 @@ export interface StartRequest {
   expectRevision?: number;
   /** the process that starts this one on a related resource, and the number of its dispatch */
   parent?: { id: number; dispatch: number };
+  /** the operator's act that it is, for the record */
+  audit?: { code: string; message: string };
 }
 
 export interface StartDecision {
@@ -41,6 +43,7 @@ export function planStart(
     beganState: null,
     parentId: request.parent?.id ?? null,
     parentDispatch: request.parent?.dispatch ?? null,
+    ...(request.audit === undefined ? {} : { audit: request.audit }),
   });
   return {
     transition: {

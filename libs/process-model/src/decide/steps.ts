@@ -1,4 +1,4 @@
-import type { ProcessFields, ProcessInsert, ProcessRow } from '@drover/contracts';
+import type { ProcessFields, ProcessInsert, ProcessRow, StepRecord } from '@drover/contracts';
 import { DroverError, type JsonObject, retryDelayMillis } from '@drover/kernel';
 import type { ProcessDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
@@ -237,11 +237,27 @@ export interface BeginOptions {
   cause?: { code: string; message: string } | null;
   errorPath?: string[];
   predecessor?: Predecessor | null;
+  /** the operator's act that started it */
+  audit?: { code: string; message: string };
   /** the process that started this one on a related resource */
   parentId?: number | null;
   parentDispatch?: number | null;
   /** when the database read the row that the predecessor's deadline comes from */
   readAt?: number;
+}
+
+function startedBy(process: string, now: number, error: { code: string; message: string }): StepRecord {
+  return {
+    execution: 1,
+    process,
+    phase: 'handle',
+    handler: '-',
+    attempt: 0,
+    start: now,
+    stop: now,
+    outcome: 'done',
+    error,
+  };
 }
 
 /** A new process with its first step under way: what schedule, chain, onError and pre-emption insert. */
@@ -260,6 +276,7 @@ export function beginProcess(
     errorPath,
     transitions: entry === undefined ? [] : [{ ...entry, kind: 'transitioning' }],
   };
+  if (options.audit !== undefined) progress.steps = [startedBy(definition.name, around.now, options.audit)];
   const base: ProcessFields & Omit<ProcessInsert, keyof ProcessFields> = {
     name: definition.name,
     status: 'ready',
