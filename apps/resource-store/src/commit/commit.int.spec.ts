@@ -165,7 +165,8 @@ describe('a transition', () => {
     expect(row).toMatchObject({ state: 'requested', regions: { allocationState: { state: 'activating' } } });
   });
 
-  it('to removed sets the time and ends what is live in the other regions', async () => {
+  // Purged: an operator may force a resource past removed.
+  it.each(['removed', 'purged'])('to %s sets the time and ends what is live in the other regions', async (state) => {
     const { resourceId } = await store.applied(
       create(null, { insert: { ...create().insert!, regions: { allocationState: 'inactive' } } }),
     );
@@ -178,7 +179,7 @@ describe('a transition', () => {
     );
     const own = await store.applied(schedule(resourceId));
     const gone = await store.applied({
-      ...finish(resourceId, own.processId!, 1, 'removed'),
+      ...finish(resourceId, own.processId!, 1, state),
       returnResource: true,
     });
     expect(gone.resource!.removed).toBe(gone.now);

@@ -81,7 +81,7 @@ ${when(
            else 'ok'
          end as verdict,
          (i.c_data is not null or i.c_setname or i.c_setdesc or hld.claims is not null
-           or (i.field = 'state' and i.chg and nxt.state in ('removed', 'purged') and r.state <> nxt.state)) is true as writes,
+           or (i.field = 'state' and i.chg and nxt.state in ${GONE_STATES} and r.state <> nxt.state)) is true as writes,
          hld.claims, nxt.state as next_state, cur.state as from_state,
 ${when(
   starts,
@@ -140,7 +140,7 @@ wrote as (
      set data = case when ok.c_data is null then d.data else d.data || ok.c_data end,
          name = case when ok.c_setname then ok.c_name else d.name end,
          description = case when ok.c_setdesc then ok.c_desc else d.description end,
-         removed = case when ok.field = 'state' and ok.next_state = 'removed' and d.removed is null then now() else d.removed end,
+         removed = case when ok.field = 'state' and ok.next_state in ${GONE_STATES} and d.removed is null then now() else d.removed end,
          purged = case when ok.field = 'state' and ok.next_state = 'purged' and d.purged is null then now() else d.purged end,
          refs = coalesce(ok.c_refs, d.refs),
          claim = case when ok.claims is null then d.claim
@@ -173,12 +173,12 @@ ${when(
    where ok.fin and p.id = ok.pid and p.id = any (array(select pid from ok where fin))
   returning p.*, ok.e_exit, ok.e_progress, ok.e_code, ok.e_msg
 ),
--- reaching removed ends what is live in the resource's other regions
+-- reaching removed (or being forced past it) ends what is live in the resource's other regions
 swept as (
   delete from process_live p
    using ok
-   where ok.chg and ok.field = 'state' and ok.next_state = 'removed' and p.resource_id = ok.res and p.state_field <> 'state'
-     and p.resource_id = any (array(select res from ok where chg and field = 'state' and next_state = 'removed'))
+   where ok.chg and ok.field = 'state' and ok.next_state in ${GONE_STATES} and p.resource_id = ok.res and p.state_field <> 'state'
+     and p.resource_id = any (array(select res from ok where chg and field = 'state' and next_state in ${GONE_STATES}))
   returning p.*, 'CANCELED' as e_exit, p.progress as e_progress, p.error_code as e_code, p.error_message as e_msg
 ),
 finished as (

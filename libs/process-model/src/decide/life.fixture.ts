@@ -3,7 +3,7 @@ import type { JsonObject } from '@drover/kernel';
 import { compileType, parseDocuments, type ResourceTypeDocument } from '../definitions/index.js';
 import type { HandlerBinding, TypeDefinition } from '../definitions/types.js';
 import { HandlerTable, parseProcessNames } from '../handlers/bindings.js';
-import { isTransitioning, legalActions, ownProcess } from '../states/index.js';
+import { isGone, isTransitioning, legalActions, ownProcess } from '../states/index.js';
 import { decide, type Decision, type Input } from './decide.js';
 import { attemptId, type Effect, regionOf, stepKey } from './draft.js';
 import { type Progress, unpackProgress } from './progress.js';
@@ -420,7 +420,7 @@ export class Life {
         name: change.name === undefined ? before.name : change.name,
         description: change.description === undefined ? before.description : change.description,
         ...(stateField === 'state' ? next : { regions: { ...before.regions, [stateField]: next } }),
-        removed: before.removed ?? (stateField === 'state' && toState === 'removed' ? this.now : null),
+        removed: before.removed ?? (stateField === 'state' && isGone(toState) ? this.now : null),
       };
       const { revision } = this.resource;
       this.feed.push({

@@ -6,6 +6,7 @@ import type {
   ResourceInsert,
   ResourceRow,
 } from '@drover/contracts';
+import { isGone } from '../states/index.js';
 
 type Applied = Extract<CommitOutcome, { outcome: 'applied' }>;
 
@@ -131,7 +132,7 @@ export function resourceAfter(known: ResourceRow | null, transition: CommitTrans
     data: change.data === null ? before.data : { ...before.data, ...change.data },
     accountId: before.accountId,
     created: before.created,
-    removed: before.removed ?? (stateField === 'state' && applied.state === 'removed' ? applied.now : null),
+    removed: before.removed ?? (stateField === 'state' && isGone(applied.state) ? applied.now : null),
   };
 }
 
