@@ -30,6 +30,7 @@ const scopes = {
   kernel: [],
   contracts: ['kernel'],
   'process-model': ['kernel', 'contracts'],
+  simulator: ['kernel', 'contracts', 'process-model'],
   messaging: ['kernel', 'contracts'],
   registry: ['kernel', 'contracts', 'messaging', 'process-model'],
   config: ['kernel'],
@@ -85,7 +86,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['libs/process-model/**/*.ts', 'libs/kernel/**/*.ts'],
+    files: ['libs/process-model/**/*.ts', 'libs/kernel/**/*.ts', 'libs/simulator/**/*.ts'],
     ignores: ['**/*.spec.ts'],
     rules: {
       'no-restricted-imports': ['error', { patterns: ['@nestjs/*', 'nats', '@nats-io/*', 'typeorm', 'pg'] }],

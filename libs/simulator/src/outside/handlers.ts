@@ -1,0 +1,90 @@
+import type { JsonObject } from '@drover/kernel';
+import { type HandlerReply, readReply } from '@drover/process-model';
+import type { Random } from '../random.js';
+
+/** What a handler does with an event: answers, each after so many milliseconds. */
+export type Behaviour = { afterMillis: number; reply: HandlerReply; forged?: boolean }[];
+
+export interface Event {
+  process: number;
+  dispatch: number;
+  timeoutMillis: number;
+  processName: string;
+}
+
+/** Of so many processes one has hardly any luck. */
+const UNLUCKY = 6;
+
+/**
+ * Draws what a handler does.
+ * @param trouble how often it is something else than one success in time
+ */
+export function behave(random: Random, event: Event, trouble: number): Behaviour {
+  const quick = random.int(5, 400);
+  const done: Behaviour[number] = { afterMillis: quick, reply: reply(doneBody(random, event)) };
+  const unlucky = event.process % UNLUCKY === 0;
+  if (!random.chance(unlucky ? Math.min(0.9, trouble * 3) : trouble)) return [done];
+  const message = 'no luck';
+  // Some processes fail at every attempt: budgets must be spent to be seen.
+  switch (unlucky ? random.int(0, 3) : random.int(0, 13)) {
+    case 0:
+    case 1:
+    case 2:
+      return [{ afterMillis: quick, reply: reply({ transitioning: 'error', transitioningMessage: message }) }];
+    case 3:
+      return [{ afterMillis: quick, reply: reply({ transitioning: 'error', retryable: false }) }];
+    case 4:
+      return [{ afterMillis: quick, reply: reply({ delayMillis: random.int(100, 3_000) }) }];
+    case 5:
+      return [];
+    case 6:
+      return [done, { ...done, afterMillis: quick + random.int(0, 900) }];
+    case 7:
+      return [
+        done,
+        {
+          afterMillis: quick + random.int(0, 50),
+          reply: reply({ transitioning: 'error', transitioningMessage: message }),
+        },
+      ];
+    case 8:
+      return [
+        {
+          afterMillis: quick,
+          reply: reply({ transitioning: 'yes', transitioningMessage: 'half', transitioningProgress: 50 }),
+        },
+        { afterMillis: quick + 20, reply: reply({ transitioning: 'yes', transitioningProgress: 70 }) },
+        { ...done, afterMillis: quick + random.int(50, 3_000) },
+      ];
+    case 9:
+      return [
+        { afterMillis: quick, reply: reply({ nonsense: true }) },
+        { ...done, afterMillis: quick + random.int(0, 500) },
+      ];
+    case 10:
+      return [
+        { afterMillis: random.int(0, 50), reply: reply({ data: { '+data': { forged: 1 } } }), forged: true },
+        done,
+      ];
+    case 11:
+      return [{ ...done, afterMillis: event.timeoutMillis + random.int(-50, 2_000) }];
+    case 12:
+      return [{ afterMillis: quick, reply: reply({ data: { undeclared: 1 } }) }];
+    default:
+      return [{ ...done, reply: reply({ ...doneBody(random, event), ...control(random, event) }) }];
+  }
+}
+
+function doneBody(random: Random, { process, dispatch }: Event): JsonObject {
+  return random.chance(0.3) ? {} : { data: { '+data': { [`p${process % 3}`]: dispatch } } };
+}
+
+function control(random: Random, { processName }: Event): JsonObject {
+  const type = processName.slice(0, processName.indexOf('.'));
+  const verb = random.pick(['start', 'stop', 'remove', 'update', 'fly']);
+  return random.pick<JsonObject>([{ shouldContinue: false }, { delegate: true }, { chainProcess: `${type}.${verb}` }]);
+}
+
+function reply(body: JsonObject): HandlerReply {
+  return readReply(body);
+}

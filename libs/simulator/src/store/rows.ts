@@ -1,0 +1,84 @@
+import type { FeedKind, ProcessRow, ProgressDocument, ResourceRow } from '@drover/contracts';
+
+/** A live process as the model of the store holds it: clocks are absolute, in database milliseconds. */
+export interface LiveProcess {
+  /** without the clocks, which {@link readProcess} adds; replaced, never changed */
+  row: ProcessRow;
+  deadline: number | null;
+  waitDeadline: number | null;
+  totalDeadline: number | null;
+  /** Infinity: only an operator can act */
+  wakeAt: number;
+  /** since when a pause holds it, or null */
+  heldSince: number | null;
+}
+
+/** A finished process; like a row of `process_finished`. */
+export interface FinishedProcess {
+  row: ProcessRow;
+  exitReason: string;
+  progress: ProgressDocument;
+  errorCode: string | null;
+  errorMessage: string | null;
+  endTime: number;
+}
+
+/** A row of the feed, in the order of the commits. */
+export interface FeedEntry {
+  resourceId: number;
+  processId: number | null;
+  revision: number;
+  kind: FeedKind;
+  process: string | null;
+  stateField: string;
+  from: string;
+  to: string;
+}
+
+/** A resource with the live process of each of its state fields. */
+export interface StoredResource {
+  row: ResourceRow;
+  live: Map<string, LiveProcess>;
+}
+
+const left = (at: number | null, now: number): number | null => (at === null ? null : at - now);
+
+/** A live process as the database reads it: clocks as distances from now; those that a pause stops, from when it began. */
+export function readProcess(held: LiveProcess, now: number): ProcessRow {
+  const clock = held.heldSince ?? now;
+  const { row } = held;
+  return {
+    id: row.id,
+    version: row.version,
+    resourceId: row.resourceId,
+    resourceType: row.resourceType,
+    stateField: row.stateField,
+    name: row.name,
+    definitionVersion: row.definitionVersion,
+    beganState: row.beganState,
+    status: row.status,
+    waitingHandler: row.waitingHandler,
+    slot: row.slot,
+    dispatch: row.dispatch,
+    token: row.token,
+    resend: row.resend,
+    executionCount: row.executionCount,
+    progress: row.progress,
+    data: row.data,
+    notify: row.notify,
+    predecessorId: row.predecessorId,
+    parentId: row.parentId,
+    parentDispatch: row.parentDispatch,
+    heldBy: row.heldBy,
+    admitted: row.admitted,
+    priority: row.priority,
+    accountId: row.accountId,
+    startTime: row.startTime,
+    errorCode: row.errorCode,
+    errorMessage: row.errorMessage,
+    deadlineInMillis: left(held.deadline, now),
+    totalDeadlineInMillis: left(held.totalDeadline, clock),
+    waitDeadlineInMillis: left(held.waitDeadline, clock),
+    readAt: now,
+  };
+}
