@@ -9,6 +9,7 @@ import {
   passOn,
   resumeEffects,
   SlotLeases,
+  stepsOf,
   type Surroundings,
   unpackProgress,
 } from '@drover/process-model';
@@ -181,9 +182,13 @@ export class SimEngine {
     const work = after ?? { process: before!.process, resource };
     if (work.process.status === 'waitingHandler' && work.process.waitingHandler !== null)
       this.absent.add(work.process.waitingHandler);
+    this.runEffects(effects, work, around, before?.process ?? null);
+  }
+
+  private runEffects(effects: Effect[], work: WorkRow, around: Surroundings, before: ProcessRow | null): void {
     for (const effect of effects) {
       this.link.crashPoint();
-      this.effect(effect, work, around, before?.process ?? null);
+      this.effect(effect, work, around, before);
     }
   }
 
@@ -197,7 +202,7 @@ export class SimEngine {
 
   stepOf(work: WorkRow, around: Surroundings): BoundStep | undefined {
     const { step } = unpackProgress(work.process.progress);
-    return around.handlers.stepsOf(work.process.name).find((bound) => bound.key === step);
+    return stepsOf(around, work.process.name).find((bound) => bound.key === step);
   }
 
   private effect(effect: Effect, work: WorkRow, around: Surroundings, before: ProcessRow | null): void {
@@ -205,7 +210,14 @@ export class SimEngine {
     switch (effect.kind) {
       case 'dispatch':
         this.dispatch(work, around);
-        if (before?.status === 'waitingHandler' && before.waitingHandler !== null) this.probed(before.waitingHandler);
+        if (before?.status === 'waitingHandler' && before.waitingHandler !== null) {
+          this.probed(before.waitingHandler);
+          const { id, dispatch } = process;
+          if (!before.resend) this.link.later(PRESENCE_MILLIS, () => this.background(id, { kind: 'heard', dispatch }));
+        }
+        break;
+      case 'release':
+        this.probed(effect.handler);
         break;
       case 'run':
         this.runInProcess(work, around);
@@ -293,7 +305,12 @@ export class SimEngine {
       const decision = decide(process, work.resource, around, input);
       if (decision.kind === 'ignore') return worked('ignored');
       if (decision.kind === 'refuse') return worked('failed');
-      const { transition, effects } = decision;
+      const { effects } = decision;
+      if (decision.kind === 'effects') {
+        this.runEffects(effects, work, around, process);
+        return worked('done');
+      }
+      const { transition } = decision;
       const cause: Cause = { kind: 'input', processId: task.processId, input: task.input, from: task.from };
       if (mutant === 'publish-before-commit') this.publishEarly(work, transition, effects, around);
       this.commit(transition, cause, (committed) => {

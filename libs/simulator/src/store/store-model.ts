@@ -132,6 +132,7 @@ export class StoreModel {
     for (const held of this.live.values()) {
       if (released >= limit || held.row.waitingHandler !== handler || held.wakeAt <= now) continue;
       held.wakeAt = now;
+      held.row = { ...held.row, resend: true };
       released++;
     }
     return released;

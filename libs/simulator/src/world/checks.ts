@@ -1,11 +1,11 @@
 import type { ProcessRow, WorkRow } from '@drover/contracts';
 import {
   type HandlerReply,
-  type HandlerTable,
   type Input,
   isGone,
   ownProcess,
   type ProcessDefinition,
+  stepsOf,
   type TypeDefinition,
 } from '@drover/process-model';
 import type { Address, Registry } from '../engine/link.js';
@@ -188,8 +188,8 @@ export class Checks {
   /** A process begins: with every handler that is active now, and after whoever worked here. */
   private start({ transition, guarded, after }: Applied, { row }: LiveProcess): void {
     const plan = (row.progress['plan'] as string[] | undefined) ?? [];
-    const handlers: HandlerTable = this.registry().handlers;
-    const steps = handlers.stepsOf(row.name);
+    const type = this.typeAt(row.resourceType, row.definitionVersion);
+    const steps = stepsOf({ type, handlers: this.registry().handlers }, row.name);
     if (plan.length !== steps.length || steps.some(({ key }, i) => key !== plan[i]))
       this.fail(`rules: process ${row.id} (${row.name}) began without a handler that is active`);
     const region = `${after.id}/${transition.stateField}`;
