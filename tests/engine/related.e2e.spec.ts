@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { ProcessView, ResourceRow } from '@drover/contracts';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -184,6 +185,86 @@ describe('related work', () => {
     await client.start('asking.start', rackId);
     await client.until(rackId, { state: 'started' });
     expect(new Set(await states(diskIds))).toEqual(new Set(['spun']));
+  });
+
+  describe('what a process declares about its relationships', () => {
+    const shelf = (more: string): string => `
+      name: shelf
+      fields: { floorId: { type: reference, to: shelf, nullable: true } }
+      relationships: { books: { list: book, by: shelfId }, readers: { list: reader, through: loan, by: shelfId, to: readerId } }
+      defaultProcesses: { exclude: [activate, deactivate] }
+      processes:
+        sort: { start: [inactive], transitioning: sorting, done: inactive, ${more} }
+        remove: { start: [inactive], transitioning: removing, done: removed, refuseWhile: [books] }`;
+
+    it('an event carries the included resources, and a start is refused while a relationship is not empty', async () => {
+      const { client } = cluster;
+      await client.define(shelf('include: [books, readers, floor]'));
+      await client.define('name: book\nfields: { shelfId: { type: reference, to: shelf }, title: { type: string } }');
+      await client.define('name: reader');
+      await client.define(
+        'name: loan\nfields: { shelfId: { type: reference, to: shelf }, readerId: { type: reference, to: reader } }',
+      );
+      const sorter = await cluster.handler('sorter', { processes: 'shelf.sort,shelf.remove' });
+      const floorId = await client.rested('shelf');
+      const { resource, processId } = await client.create('shelf', { floorId: `1s${floorId}` });
+      await client.ended(processId!);
+      const books = [];
+      for (const title of ['Emma', 'Dubliners']) {
+        const book = await client.create('book', { shelfId: `1s${resource.id}`, title });
+        await client.ended(book.processId!);
+        books.push(book.resource.id);
+      }
+      const readerId = await client.rested('reader');
+      const loan = await client.create('loan', { shelfId: `1s${resource.id}`, readerId: `1r${readerId}` });
+      await client.ended(loan.processId!);
+      await client.start('shelf.sort', resource.id);
+      await sorter.sent(1);
+      expect(sorter.events[0]).toMatchObject({
+        related: {
+          books: [
+            { id: `1b${books[0]}`, title: 'Emma', state: 'inactive' },
+            { id: `1b${books[1]}`, title: 'Dubliners' },
+          ],
+          readers: [{ id: `1r${readerId}` }],
+          floor: { id: `1s${floorId}`, type: 'shelf' },
+        },
+      });
+      await client.until(resource.id, { state: 'inactive' });
+
+      await expect(client.start('shelf.remove', resource.id)).rejects.toMatchObject({
+        code: 'ActionNotAvailable',
+        message: `shelf.remove is refused while books is not empty: 1b${books[0]} (inactive), 1b${books[1]} (inactive)`,
+      });
+      for (const id of books) {
+        await client.start('book.remove', id);
+        await client.until(id, { state: 'removed' });
+      }
+      const commandId = randomUUID();
+      const first = await client.start('shelf.remove', resource.id, {}, commandId);
+      await client.until(resource.id, { state: 'removed' });
+      expect(await client.start('shelf.remove', resource.id, {}, commandId)).toMatchObject({
+        processId: first.processId,
+      });
+      // A process that declares nothing is sent nothing.
+      expect(sorter.events.at(-1)).not.toHaveProperty('related');
+    });
+
+    it('more than an event can carry fails the step, and says so', async () => {
+      const { client } = cluster;
+      await client.define(
+        'name: pile\nrelationships: { leaves: { list: leaf, by: pileId } }\ndefaultProcesses: { exclude: [activate, deactivate] }\nprocesses: { rake: { start: [inactive], transitioning: raking, done: inactive, include: [leaves] } }',
+      );
+      await client.define('name: leaf\nplural: leaves\nfields: { pileId: { type: reference, to: pile } }');
+      const raker = await cluster.handler('raker', { processes: 'pile.rake' });
+      const pile = await client.rested('pile');
+      const made = await Promise.all(Array.from({ length: 101 }, () => client.create('leaf', { pileId: `1p${pile}` })));
+      await Promise.all(made.map(({ processId }) => client.ended(processId!)));
+      await client.start('pile.rake', pile);
+      const { message } = await client.until(pile, { transitioning: 'error' });
+      expect(message).toMatch(/leaves holds more than 100 resources/);
+      expect(raker.events).toEqual([]);
+    });
   });
 
   it('an engine that is killed while children run: each child ran once, and the parent goes on', async () => {

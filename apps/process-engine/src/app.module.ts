@@ -17,6 +17,7 @@ import { Lifecycle } from './lifecycle/lifecycle.js';
 import { WakeUps } from './lifecycle/wake-ups.js';
 import { WorkLoader } from './lifecycle/work-loader.js';
 import { Log } from './log.js';
+import { RelatedReads } from './related/related-reads.js';
 import { Related } from './related/related.js';
 import { EngineRegistry } from './registry/engine-registry.js';
 import { Replies } from './replies/replies.js';
@@ -51,6 +52,7 @@ export class AppModule {
         DueWork,
         Commands,
         Purges,
+        RelatedReads,
         Related,
       ],
     };

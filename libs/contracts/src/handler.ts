@@ -23,6 +23,8 @@ export interface ProcessEvent {
   attempt: number;
   resource: JsonObject;
   data: JsonObject;
+  /** resources of the relationships that the process's `include` names, by name: a list or, of a reference field, one or null */
+  related?: JsonObject;
   context: JsonObject;
 }
 

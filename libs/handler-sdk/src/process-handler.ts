@@ -14,6 +14,8 @@ export interface HandlerContext {
   readonly resource: JsonObject;
   /** process data: the body of the action */
   readonly data: JsonObject;
+  /** resources of the relationships that the process's `include` names, by name: a list or, of a reference field, one or null */
+  readonly related?: JsonObject;
   /** aborted when the attempt's time is up, when it is asked for anew, and when the process was cancelled */
   readonly signal: AbortSignal;
   /**

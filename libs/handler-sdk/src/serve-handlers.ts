@@ -28,6 +28,7 @@ interface Event {
   attempt: number;
   resource: JsonObject;
   data: JsonObject;
+  related?: JsonObject;
 }
 
 /** Between two tries of a registration or of a reply that was not confirmed, milliseconds. */

@@ -50,6 +50,7 @@ import { Committer } from '../commit/committer.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { WorkLoader } from '../lifecycle/work-loader.js';
 import { Log } from '../log.js';
+import { RelatedReads } from '../related/related-reads.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
 import { checkEnvelope } from './envelope.js';
 
@@ -75,6 +76,7 @@ export class Commands {
     private readonly lifecycle: Lifecycle,
     private readonly loader: WorkLoader,
     private readonly log: Log,
+    private readonly related: RelatedReads,
   ) {}
 
   async create(request: RequestOf<typeof createResource>): Promise<CommandReply> {
@@ -139,6 +141,12 @@ export class Commands {
     };
     return this.commit(async () => {
       const { type, definition } = await this.processNamed(request.process);
+      if (definition.refuseWhile.length > 0) {
+        // A repeat of a start that was accepted is answered as the first try was, whatever is related by now.
+        const first = await this.answered(start);
+        if (first !== null) return first;
+        await this.related.refuseWhile(definition, type, await this.read(request.resourceId, type.name));
+      }
       const around = await this.registry.around(type);
       return { ...planStart(definition, numberOf(request.resourceId), around, start), around, before: null };
     }, planOn);
@@ -264,7 +272,10 @@ export class Commands {
   }
 
   /** The first answer of a command that was applied before, else null: a transition that cannot apply asks the store for it. */
-  private async answered({ commandId, commandHash }: Command): Promise<CommandReply | null> {
+  private async answered({
+    commandId,
+    commandHash,
+  }: Pick<Command, 'commandId' | 'commandHash'>): Promise<CommandReply | null> {
     if (commandId === null || commandId === undefined) return null;
     const transition = { ...guards(this.registry.mirror.snapshot.revision), commandId, commandHash, resourceId: 0 };
     const { outcome } = await this.committer.commit({ ...transition, expectRevision: -1, returnResource: true });
@@ -286,6 +297,7 @@ export class Commands {
     live: ProcessRow | null,
     start: StartRequest,
   ): Promise<Planned> {
+    if (definition.refuseWhile.length > 0) await this.related.refuseWhile(definition, type, resource);
     const around = await this.registry.around(type);
     const regions = Object.fromEntries(Object.entries(resource.regions).map(([name, region]) => [name, region.state]));
     const legal = legalActions(type, resource.state, regions);

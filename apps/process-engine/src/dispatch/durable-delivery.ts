@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SUBJECTS, type WorkRow } from '@drover/contracts';
-import { sleep } from '@drover/kernel';
+import { type JsonObject, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
   attemptId,
@@ -73,10 +73,15 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
    * Stores the event of the attempt under way. An engine whose lease is over sends nothing.
    * @returns what came of it, as the process's next input
    */
-  async send(work: WorkRow, type: TypeDefinition, timeoutMillis: number): Promise<Input> {
+  async send(
+    work: WorkRow,
+    type: TypeDefinition,
+    timeoutMillis: number,
+    related: JsonObject | null = null,
+  ): Promise<Input> {
     const { dispatch } = work.process;
     if (!this.slots.ready) return { kind: 'unsent', dispatch };
-    const { event } = processEventOf(work, type, timeoutMillis, this.clock.now());
+    const { event } = processEventOf(work, type, timeoutMillis, this.clock.now(), related);
     const [, handler] = splitStep(unpackProgress(work.process.progress).step ?? '');
     const verb = event.process.slice(event.process.indexOf('.') + 1);
     try {

@@ -1,5 +1,5 @@
 import { type ProcessEvent, SUBJECTS, type WorkRow } from '@drover/contracts';
-import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
+import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import {
   attemptId,
   externalResource,
@@ -15,6 +15,7 @@ export function processEventOf(
   type: TypeDefinition,
   timeoutMillis: number,
   now: number,
+  related: JsonObject | null = null,
 ): { subject: string; event: ProcessEvent } {
   const progress = unpackProgress(process.progress);
   const step = progress.step ?? 'handle.-';
@@ -39,6 +40,7 @@ export function processEventOf(
       attempt: progress.attempt,
       resource: externalResource(resource, type),
       data: process.data,
+      ...(related === null ? {} : { related }),
       context: { resourceName: resource.name },
     },
   };

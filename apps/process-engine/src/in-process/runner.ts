@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { SUBJECTS, type WorkRow } from '@drover/contracts';
 import type { HandlerContext, ProcessHandler } from '@drover/handler-sdk';
-import { isJsonObject, MAX_JSON_DEPTH, parseJson } from '@drover/kernel';
+import { isJsonObject, type JsonObject, MAX_JSON_DEPTH, parseJson } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
   attemptId,
@@ -87,7 +87,13 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
    * @returns the last answer; null when nothing follows: the attempt is under way already, or its time was up (the wake-up in the
    *   database says so)
    */
-  async run(work: WorkRow, type: TypeDefinition, timeoutMillis: number, report: Report): Promise<HandlerReply | null> {
+  async run(
+    work: WorkRow,
+    type: TypeDefinition,
+    timeoutMillis: number,
+    report: Report,
+    related: JsonObject | null = null,
+  ): Promise<HandlerReply | null> {
     const { process } = work;
     const progress = unpackProgress(process.progress);
     const [phase, name] = splitStep(progress.step ?? '');
@@ -108,6 +114,7 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
       attempt: progress.attempt,
       resource: structuredClone(externalResource(work.resource, type)),
       data: structuredClone(process.data),
+      ...(related === null ? {} : { related: structuredClone(related) }),
       signal: attempt.abort.signal,
       progress: (message, percent) => {
         if (heard && this.attempts.get(id) === attempt) this.report(id, attempt, { message, percent }, report);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type ProcessRow, releaseWaiting, type WorkRow } from '@drover/contracts';
-import { sleep } from '@drover/kernel';
+import { DroverError, type JsonObject, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
   attemptTimeoutMillis,
@@ -16,6 +16,7 @@ import { Dispatcher } from '../dispatch/dispatcher.js';
 import { DurableDelivery } from '../dispatch/durable-delivery.js';
 import { Runner } from '../in-process/runner.js';
 import { Log } from '../log.js';
+import { RelatedReads } from '../related/related-reads.js';
 import { WakeUps } from './wake-ups.js';
 
 /** "No responders" arrives within 1.5 ms; after this long without it, an absent handler counts as back. */
@@ -41,6 +42,7 @@ export class Effects {
     private readonly runner: Runner,
     private readonly bus: MessageBus,
     private readonly wakeUps: WakeUps,
+    private readonly reads: RelatedReads,
     private readonly log: Log,
   ) {}
 
@@ -64,18 +66,7 @@ export class Effects {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'dispatch':
-          if (isOutDurably(process)) {
-            this.background(process.id, this.sendDurably(after, around));
-            break;
-          }
-          // Whoever took our slot over may have woken its processes before this one was committed: it is ours to repeat.
-          if (!this.dispatcher.send(after, around.type, attemptTimeoutMillis(process, around)))
-            this.background(process.id, this.handle(process.id, { kind: 'unsent', dispatch: process.dispatch }));
-          if (before?.status === 'waitingHandler' && before.waitingHandler !== null) {
-            this.probed(before.waitingHandler);
-            // Whoever was released has said so already.
-            if (!before.resend) this.background(process.id, this.heard(process));
-          }
+          this.withIncluded(after, around, (related) => this.send(after, around, before, related));
           break;
         case 'release':
           this.probed(effect.handler);
@@ -84,7 +75,9 @@ export class Effects {
           this.background(process.id, this.withdraw(effect));
           break;
         case 'run':
-          this.background(process.id, this.runInProcess(after, around));
+          this.withIncluded(after, around, (related) =>
+            this.background(process.id, this.runInProcess(after, around, related)),
+          );
           break;
         case 'advance':
           this.background(process.id, this.handle(process.id, { kind: 'advance' }));
@@ -108,9 +101,9 @@ export class Effects {
   }
 
   /** The broker's answer is the process's next input; nobody wants the event of an attempt that is over by then. */
-  private async sendDurably(work: WorkRow, around: Surroundings): Promise<void> {
+  private async sendDurably(work: WorkRow, around: Surroundings, related: JsonObject | null): Promise<void> {
     const { id, dispatch, progress } = work.process;
-    const input = await this.durable.send(work, around.type, attemptTimeoutMillis(work.process, around));
+    const input = await this.durable.send(work, around.type, attemptTimeoutMillis(work.process, around), related);
     if ((await this.handle(id, input)) || input.kind !== 'stored') return;
     const [, handler] = splitStep(unpackProgress(progress).step ?? '');
     const { sequence, stream } = input;
@@ -128,13 +121,48 @@ export class Effects {
     await this.handle(id, { kind: 'heard', dispatch });
   }
 
-  private async runInProcess(work: WorkRow, around: Surroundings): Promise<boolean> {
+  /** Reads the related resources that the process includes, if any, and goes on. What is too much for an event fails the step. */
+  private withIncluded(work: WorkRow, around: Surroundings, next: (related: JsonObject | null) => void): void {
+    const names = this.reads.includesOf(work, around);
+    if (names.length === 0) {
+      next(null);
+      return;
+    }
+    const { id, dispatch } = work.process;
+    const signal = AbortSignal.timeout(Math.max(1, attemptTimeoutMillis(work.process, around)));
+    const failed = (error: unknown): Promise<boolean> => {
+      if (!(error instanceof DroverError) || signal.aborted) throw error;
+      const reply: HandlerReply = {
+        kind: 'failed',
+        error: { code: error.code, message: error.message, retryable: false },
+      };
+      return this.handle(id, { kind: 'reply', dispatch, reply });
+    };
+    this.background(id, this.reads.included(work, around, names, signal).then(next, failed));
+  }
+
+  private send(after: WorkRow, around: Surroundings, before: ProcessRow | null, related: JsonObject | null): void {
+    const { process } = after;
+    if (isOutDurably(process)) {
+      this.background(process.id, this.sendDurably(after, around, related));
+      return;
+    }
+    // Whoever took our slot over may have woken its processes before this one was committed: it is ours to repeat.
+    if (!this.dispatcher.send(after, around.type, attemptTimeoutMillis(process, around), related))
+      this.background(process.id, this.handle(process.id, { kind: 'unsent', dispatch: process.dispatch }));
+    if (before?.status === 'waitingHandler' && before.waitingHandler !== null) {
+      this.probed(before.waitingHandler);
+      // Whoever was released has said so already.
+      if (!before.resend) this.background(process.id, this.heard(process));
+    }
+  }
+
+  private async runInProcess(work: WorkRow, around: Surroundings, related: JsonObject | null): Promise<boolean> {
     const { id, dispatch } = work.process;
     const answer = (reply: HandlerReply): Promise<boolean> => this.handle(id, { kind: 'reply', dispatch, reply });
     const timeoutMillis = attemptTimeoutMillis(work.process, around);
-    const reply = await this.runner.run(work, around.type, timeoutMillis, (report) =>
-      this.background(id, answer(report)),
-    );
+    const report = (reply: HandlerReply): void => this.background(id, answer(reply));
+    const reply = await this.runner.run(work, around.type, timeoutMillis, report, related);
     return reply !== null && answer(reply);
   }
 
