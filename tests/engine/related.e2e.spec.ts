@@ -76,7 +76,7 @@ describe('related work', () => {
     const { rackId, diskIds, spinner } = await make('para', '{ forEach: disks, process: spin }', 20, { answer: never });
     const { processId } = await client.start('para.start', rackId);
     await spinner.sent(20);
-    expect((await client.read(rackId)).message).toBe('waiting for paradisk.spin of disks');
+    await client.until(rackId, { message: 'waiting for paradisk.spin of disks' });
     spinner.deliveries.slice(1).forEach((delivery) => delivery.reply({}));
     await client.until(diskIds.at(-1)!, { state: 'spun' });
     expect((await client.read(rackId)).state).toBe('starting');
