@@ -131,6 +131,16 @@ export interface CommitTransition {
   returnResource: boolean;
 }
 
+/** A process of another region that ended because its resource was removed: what its handler is told by. */
+export interface SweptProcess {
+  id: number;
+  name: string;
+  status: ProcessStatus;
+  dispatch: number;
+  notify: string | null;
+  progress: ProgressDocument;
+}
+
 export type CommitOutcome =
   /** applied; `process` is the started or updated live process */
   | {
@@ -145,6 +155,8 @@ export type CommitOutcome =
       processVersion: number | null;
       /** the database's clock, epoch milliseconds: also the start time of a process that the transition started */
       now: number;
+      /** what ended with the resource in its other regions; absent when nothing did */
+      swept?: SweptProcess[];
       /** with `returnResource`: an existing resource as it was before the change */
       before: ResourceRow | null;
     }

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { JsonObject } from '@drover/kernel';
+import { listBuiltinHandlers } from '@drover/contracts';
+import { DroverError, type Json, type JsonObject } from '@drover/kernel';
+import { MessageBus } from '@drover/messaging';
 import type { CommandOptions } from '../http/command-headers.js';
 import { bodyFor, type RequestBody } from '../http/form.js';
 import { Registry } from '../registry/registry.js';
@@ -14,6 +16,7 @@ export class ExternalHandlers {
   constructor(
     private readonly registry: Registry,
     private readonly commands: ResourceCommands,
+    private readonly bus: MessageBus,
   ) {}
 
   /** 201 in state `registering`. A name that an active handler has, or a known uuid, is 409. */
@@ -25,11 +28,24 @@ export class ExternalHandlers {
   async update(id: string, body: RequestBody, options: CommandOptions, base: string): Promise<JsonObject> {
     const fields = bodyFor(await this.registry.typeOfPath(PLURAL), body);
     const changed = await this.registry.judge(({ types }) => changedFields(fields, types));
+    await this.refuseBuiltin(changed['name']);
     return this.commands.update(PLURAL, id, changed, options, base);
   }
 
-  /** @throws DroverError as `registrationFields` */
-  registration(body: JsonObject): Promise<JsonObject> {
-    return this.registry.judge(({ types }) => registrationFields(body, types));
+  /** @throws DroverError as `registrationFields`; NotUnique when an in-process handler has the name */
+  async registration(body: JsonObject): Promise<JsonObject> {
+    const fields = await this.registry.judge(({ types }) => registrationFields(body, types));
+    await this.refuseBuiltin(fields['name']);
+    return fields;
+  }
+
+  /** One of two handlers of one name would never be asked. While no engine answers, the engines' logs tell. */
+  private async refuseBuiltin(name: Json | undefined): Promise<void> {
+    if (typeof name !== 'string') return;
+    const { handlers } = await this.bus.request(listBuiltinHandlers, {}).catch(() => ({ handlers: [] }));
+    if (handlers.some((builtin) => builtin.name === name))
+      throw new DroverError('NotUnique', `An in-process handler of the engines is named ${name}; choose another name`, {
+        fieldName: 'name',
+      });
   }
 }

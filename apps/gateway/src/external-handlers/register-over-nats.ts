@@ -2,11 +2,13 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 import {
   type CommandReply,
   createResource,
+  handlerConsumer,
   listResources,
   readResources,
   registerHandler,
   type ResourceRow,
   startProcess,
+  STREAMS,
   updateResource,
 } from '@drover/contracts';
 import { DroverError, isJsonObject, type JsonObject, monotonicMillis, sleep, uuidv7 } from '@drover/kernel';
@@ -57,8 +59,22 @@ export class RegisterOverNats implements OnApplicationBootstrap, OnApplicationSh
     const fields = await this.handlers.registration(body);
     const present = typeof fields['uuid'] === 'string' ? await this.byUuid(fields['uuid']) : null;
     const row = present === null ? await this.create(fields) : await this.renew(present, fields);
+    if (row.data['delivery'] === 'durable') await this.untilConsumed(row.name ?? '');
     const type = (await this.registry.snapshot()).types.byName(TYPE)!;
     return externalResource(row, type);
+  }
+
+  /** The engines make the consumer as soon as they hear of the handler: who pulls from it right after the answer finds it there. */
+  private async untilConsumed(handler: string): Promise<void> {
+    const end = monotonicMillis() + ACTIVE_MILLIS;
+    const subject = `$JS.API.CONSUMER.INFO.${STREAMS.work}.${handlerConsumer(handler)}`;
+    for (;;) {
+      const info = await this.bus.connection.request(subject, '', { timeout: LOOK_MILLIS }).catch(() => null);
+      if (info !== null && !('error' in info.json<object>())) return;
+      if (monotonicMillis() > end)
+        throw new DroverError('Unavailable', 'The handler is active, but its consumer is not there yet; ask again');
+      await sleep(25);
+    }
   }
 
   private create(fields: JsonObject): Promise<ResourceRow> {

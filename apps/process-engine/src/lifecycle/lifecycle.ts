@@ -132,7 +132,7 @@ export class Lifecycle {
       switch (after.kind) {
         case 'carryOut':
           this.wakeUps.expect(after.wakeMillis);
-          await this.carryOut(decision.effects, after.process, after.resource, before, around);
+          await this.carryOut([...decision.effects, ...after.effects], after.process, after.resource, before, around);
           return 'done';
         case 'again':
           ({ process, resource } = after);

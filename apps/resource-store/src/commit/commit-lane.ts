@@ -1,4 +1,4 @@
-import type { EncodedTransition } from '@drover/contracts';
+import type { EncodedTransition, SweptProcess } from '@drover/contracts';
 import { callBackoffMillis, monotonicMillis, sleep, DroverError, Batcher } from '@drover/kernel';
 import { constraintOf, failureKind, PinnedConnection, sqlState, type Statement } from '@drover/database';
 import type { DataSource } from 'typeorm';
@@ -20,6 +20,8 @@ export interface CommitRow {
   pid: number | null;
   pver: number | null;
   now: number;
+  /** processes of other regions that the resource's removal ended; absent where there can be none */
+  swept?: SweptProcess[] | null;
   // with `ret`: the resource as it was before the commit
   kind: string;
   type: string;

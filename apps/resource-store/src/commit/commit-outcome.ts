@@ -12,6 +12,7 @@ export function appliedOutcome(row: CommitRow, returnResource: boolean): CommitO
     processId: row.pid,
     processVersion: row.pver,
     now: row.now,
+    ...(row.swept == null ? {} : { swept: row.swept }),
     before: returnResource && row.uuid !== undefined ? stored(row) : null,
   };
 }

@@ -71,7 +71,7 @@ export class SlotsService {
             REPLY_SLOTS,
             kept.map(({ slot }) => slot),
           ]);
-    const adopted = takeLapsed ? await rows<Slot>(this.dataSource, ADOPT_SLOTS, [engine, SLOT_LEASE_MILLIS]) : [];
+    const adopted = takeLapsed ? await rows<Slot>(this.dataSource, ADOPT_SLOTS, [engine, SLOT_LEASE_MILLIS, busy]) : [];
     return { slots: [...kept, ...taken, ...adopted], liveProcesses };
   }
 

@@ -141,6 +141,9 @@ wrote as (
          name = case when ok.c_setname then ok.c_name else d.name end,
          description = case when ok.c_setdesc then ok.c_desc else d.description end,
          removed = case when ok.field = 'state' and ok.next_state in ${GONE_STATES} and d.removed is null then now() else d.removed end,
+         -- a removed handler gives its uuid back: its program may register anew
+         uuid = case when ok.type = 'externalHandler' and ok.field = 'state' and ok.next_state in ${GONE_STATES} and d.removed is null
+                     then d.uuid || '/removed/' || d.id else d.uuid end,
          purged = case when ok.field = 'state' and ok.next_state = 'purged' and d.purged is null then now() else d.purged end,
          refs = coalesce(ok.c_refs, d.refs),
          claim = case when ok.claims is null then d.claim
@@ -240,6 +243,13 @@ select c.n, c.verdict, (select revision from registry) as registry_revision, (se
        ${when(ends, `coalesce(c.new_pid, case when ${when(updates, 'c.upd or ')}c.fin is not true then c.pid end)`, 'c.new_pid')} as pid,
        case when c.new_pid is not null then 1${when(updates, ' when c.upd then c.pver + 1')}${when(ends, ' when c.fin is not true then c.pver')} end as pver,
        ${millis('now()')} as now${when(
+         ends,
+         `,
+       case when c.chg and c.field = 'state' and c.next_state in ${GONE_STATES} then (
+         select json_agg(json_build_object('id', s.id, 'name', s.name, 'status', s.status, 'dispatch', s.dispatch,
+                                           'notify', s.notify, 'progress', s.progress))
+           from swept s where s.resource_id = c.res) end as swept`,
+       )}${when(
          starts,
          `,
        c.main_state, c.transitioning, c.message, c.progress, c.regions, c.type, c.kind, c.account_id,

@@ -42,11 +42,15 @@ update process_live set next_wake_at = now(), resend = true
    and id = any (array(select id from process_live where slot = $1 and status in ('dispatched', 'running') order by id for update))
 returning id`;
 
-/** Takes every slot whose engine let its lease lapse: what waits in them must be read by somebody. $1 engine, $2 lease millis */
+/**
+ * Takes every slot whose engine let its lease lapse, and those that were given back while processes live on in them and that no new
+ * engine took: answers that come there must be read by somebody. $1 engine, $2 lease millis, $3 slots with live processes
+ */
 export const ADOPT_SLOTS = `
 with lapsed as (
   select slot from reply_slot
-   where engine is distinct from $1 and engine is not null and expires_at < now()
+   where (engine is distinct from $1 and engine is not null and expires_at < now())
+      or (engine is null and slot = any ($3::smallint[]) and expires_at < now() - interval '2 seconds')
    order by slot
      for update skip locked
 )

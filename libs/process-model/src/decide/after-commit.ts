@@ -4,11 +4,12 @@ import type {
   ProcessFields,
   ProcessRow,
   ResourceRow,
+  SweptProcess,
   WorkRow,
 } from '@drover/contracts';
 import { canonicalJson, DroverError } from '@drover/kernel';
 import type { Input } from './decide.js';
-import type { Effect } from './draft.js';
+import { attemptId, type Effect, splitStep, stepKey } from './draft.js';
 import { awaited, unpackProgress } from './progress.js';
 import { processAfter, resourceAfter } from './rows-after.js';
 
@@ -27,6 +28,8 @@ export type AfterStep =
       resource: ResourceRow;
       /** until its wake-up, as committed; null: not known here */
       wakeMillis: ProcessFields['wakeMillis'];
+      /** beside those of the decision: what ended with the resource is told */
+      effects: Effect[];
     }
   /** another writer was first: decide again with these rows */
   | { kind: 'again'; process: ProcessRow; resource: ResourceRow }
@@ -50,11 +53,12 @@ export function afterStep(transition: CommitTransition, before: WorkRow, { outco
         process: processAfter(before.process, transition, outcome),
         resource: resourceAfter(before.resource, transition, outcome),
         wakeMillis: (transition.start ?? transition.update)?.wakeMillis ?? null,
+        effects: (outcome.swept ?? []).flatMap(sweptEffects),
       };
     case 'conflict': {
       const { process, resource } = outcome;
       if (repeated && wasOurs(transition, before.process, process))
-        return { kind: 'carryOut', process, resource: resource ?? before.resource, wakeMillis: null };
+        return { kind: 'carryOut', process, resource: resource ?? before.resource, wakeMillis: null, effects: [] };
       if (resource === null || process?.id !== before.process.id) return { kind: 'gone' };
       return { kind: 'again', process, resource };
     }
@@ -67,6 +71,23 @@ export function afterStep(transition: CommitTransition, before: WorkRow, { outco
       return { kind: 'fail', error: new DroverError('Internal', message) };
     }
   }
+}
+
+/** A process that its resource's removal ended: its handler is told, its event is taken back, and whoever waits for it hears. */
+function sweptEffects({ id, name, status, dispatch, notify, progress: document }: SweptProcess): Effect[] {
+  const progress = unpackProgress(document);
+  const { step, work } = progress;
+  const effects: Effect[] = [{ kind: 'ended', processId: id, notify, exitReason: 'CANCELED' }];
+  if (step === null) return effects;
+  const [, handler] = splitStep(step);
+  if (status === 'dispatched' || status === 'running' || work !== null) {
+    const key = stepKey(id, name, progress, step);
+    const reason = 'the resource was removed';
+    effects.push({ kind: 'cancelNotice', handler, id: attemptId(id, dispatch), key, reason });
+  }
+  if (work !== null && work.sequence > 0)
+    effects.push({ kind: 'withdraw', handler, processId: id, dispatch, ...work, answered: false });
+  return effects;
 }
 
 /** Does the present row show that a transition whose answer was lost had been applied? */
