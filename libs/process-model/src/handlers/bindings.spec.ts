@@ -39,6 +39,9 @@ describe('bindingOf', () => {
       priority: 1_000,
       retries: 5,
       timeoutMillis: null,
+      heartbeatMillis: null,
+      totalMillis: null,
+      retry: null,
       delivery: 'core' as const,
       processConfigs: [
         { name: 'instance.start,pre.instance.stop', onError: 'instance.error' },
