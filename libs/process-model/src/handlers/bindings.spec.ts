@@ -54,6 +54,9 @@ describe('bindingOf', () => {
       priority: 1_000,
       retries: 5,
       timeoutMillis: null,
+      heartbeatMillis: null,
+      totalMillis: null,
+      retry: null,
       delivery: 'core',
       processes: [
         { phase: 'handle', glob: 'instance.start', onError: 'instance.error' },
