@@ -4,6 +4,7 @@ import {
   checkInvariants,
   type CommandReply,
   createResource,
+  liftPause,
   listProcesses,
   listTransitions,
   operateProcess,
@@ -11,6 +12,7 @@ import {
   type ProcessEnded,
   type ProcessView,
   readResources,
+  setPause,
   type ResourceRow,
   startProcess,
   SUBJECTS,
@@ -86,6 +88,14 @@ export class Client {
   ): Promise<CommandReply> {
     const command = this.command(commandId);
     return this.bus.request(operateProcess, { ...command, processId, action, state, operator: 'ada' });
+  }
+
+  pause(scope: string, reason: string | null = null) {
+    return this.bus.request(setPause, { scope, operator: 'ada', reason });
+  }
+
+  lift(scope: string) {
+    return this.bus.request(liftPause, { scope });
   }
 
   async read(id: number): Promise<ResourceRow> {

@@ -12,6 +12,8 @@ export interface HandlerOptions {
   /** attempts in all */
   retries?: number;
   timeoutMillis?: number;
+  maxInFlight?: number;
+  circuitBreaker?: { failures: number; openMillis: number };
   onError?: string;
   /** false: registered, but nobody listens */
   attends?: boolean;

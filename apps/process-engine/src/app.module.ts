@@ -9,6 +9,7 @@ import { Committer } from './commit/committer.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { DurableDelivery } from './dispatch/durable-delivery.js';
 import { DueWork } from './due-work/due-work.js';
+import { Admissions } from './gates/admissions.js';
 import { InProcessHandlers } from './in-process/in-process-handlers.js';
 import { Runner } from './in-process/runner.js';
 import { DatabaseClock } from './lifecycle/database-clock.js';
@@ -46,6 +47,7 @@ export class AppModule {
         Dispatcher,
         DurableDelivery,
         Runner,
+        Admissions,
         Effects,
         Lifecycle,
         Replies,

@@ -11,6 +11,10 @@ import { CommitService } from './commit/commit.service.js';
 import { DueWorkController } from './due-work/due-work.controller.js';
 import { DueWorkService } from './due-work/due-work.service.js';
 import { ENTITIES } from './entities/index.js';
+import { AdmissionsService } from './gates/admissions.service.js';
+import { GatesController } from './gates/gates.controller.js';
+import { GatesJob } from './gates/gates.job.js';
+import { PausesService } from './gates/pauses.service.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { Hints } from './observability/hints.js';
 import { StoreLog } from './observability/store-log.js';
@@ -66,6 +70,7 @@ export class AppModule {
         SlotsController,
         FeedController,
         RelatedController,
+        GatesController,
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
@@ -87,6 +92,9 @@ export class AppModule {
         DefinitionFolder,
         HousekeepingJob,
         PresenceJob,
+        PausesService,
+        AdmissionsService,
+        GatesJob,
         FeedReader,
         RelayJob,
         Background,

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { GatesJob } from './gates/gates.job.js';
 import { Leader } from './leases/leader.js';
 import { StoreLog } from './observability/store-log.js';
 import { StoreMetrics } from './observability/store-metrics.js';
@@ -20,13 +21,19 @@ export class Background implements OnApplicationBootstrap, OnApplicationShutdown
     relay: RelayJob,
     presence: PresenceJob,
     housekeeping: HousekeepingJob,
+    gates: GatesJob,
     metrics: StoreMetrics,
     log: StoreLog,
   ) {
     this.leader = new Leader(
       dataSource,
       'background',
-      [(term) => relay.run(term), ({ signal }) => presence.run(signal), ({ signal }) => housekeeping.run(signal)],
+      [
+        (term) => relay.run(term),
+        ({ signal }) => presence.run(signal),
+        ({ signal }) => housekeeping.run(signal),
+        ({ signal }) => gates.run(signal),
+      ],
       {
         change: (leading) => {
           metrics.leader.set(leading ? 1 : 0);

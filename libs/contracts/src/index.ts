@@ -1,6 +1,7 @@
 export * from './commit.js';
 export * from './commit-wire.js';
 export * from './engine.js';
+export * from './gates.js';
 export * from './handler.js';
 export * from './request.js';
 export * from './rows.js';

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@drover/kernel';
 import { defineRequest } from './request.js';
+import type { HandlerLimits, PauseRow } from './gates.js';
 import type { TransitionEvent } from './handler.js';
 import type { FinishedProcessRow, ProcessRow, ProcessStatus, ResourceRow } from './rows.js';
 
@@ -93,7 +94,7 @@ export interface DefinitionRow {
 }
 
 /** An active external handler, as the registry hands it out. */
-export interface HandlerRow {
+export interface HandlerRow extends HandlerLimits {
   resourceId: number;
   name: string;
   priority: number;
@@ -114,12 +115,18 @@ export interface HandlerRow {
 }
 
 /**
- * The registry: definitions changed after `sinceRevision` (0: all), a page at a time (`afterName`), and all active handlers (on the
- * first page). One revision covers both.
+ * The registry: definitions changed after `sinceRevision` (0: all), a page at a time (`afterName`), and all active handlers and all
+ * pauses (on the first page). One revision covers all three.
  */
 export const readRegistry = defineRequest<
   { sinceRevision: number; afterName: string | null },
-  { revision: number; definitions: DefinitionRow[]; handlers: HandlerRow[] | null; more: boolean }
+  {
+    revision: number;
+    definitions: DefinitionRow[];
+    handlers: HandlerRow[] | null;
+    pauses: PauseRow[] | null;
+    more: boolean;
+  }
 >({ subject: 'drover.store.registry.read', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
 
 /** One version of one definition, for processes that began on it. */

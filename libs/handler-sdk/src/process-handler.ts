@@ -119,6 +119,10 @@ export interface ProcessHandler {
   readonly totalMillis?: number;
   /** overrides the process's retry policy, key by key; codes in `nonRetryable` add to it. `retries` comes before `maxAttempts` */
   readonly retry?: HandlerRetry;
+  /** attempts under way at once, over all engines, 1 to 100,000; more are held until there is room */
+  readonly maxInFlight?: number;
+  /** so many failed attempts in a row (retryable errors, time-outs) hold further ones for so long; then one is tried */
+  readonly circuitBreaker?: { readonly failures: number; readonly openMillis: number };
   /** Does the work of one attempt. */
   handle(context: HandlerContext): Promise<HandlerResult | undefined> | HandlerResult | undefined;
 }

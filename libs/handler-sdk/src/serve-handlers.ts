@@ -76,8 +76,9 @@ class Served {
 
   /** The same name and uuid update the registration, so that every replica may register at every start. */
   async register(): Promise<void> {
-    const { name, processes, priority, retries, timeoutMillis, heartbeatMillis, totalMillis, retry } = this.handler;
-    const policies = { retries, timeoutMillis, heartbeatMillis, totalMillis, retry };
+    const { name, processes, priority, ...settings } = this.handler;
+    const { retries, timeoutMillis, heartbeatMillis, totalMillis, retry, maxInFlight, circuitBreaker } = settings;
+    const policies = { retries, timeoutMillis, heartbeatMillis, totalMillis, retry, maxInFlight, circuitBreaker };
     const body = { name, uuid: name, priority, ...policies, processConfigs: [{ name: processes }] };
     while (!this.stopped && !this.connection.isClosed()) {
       try {

@@ -1,4 +1,11 @@
-import { type DefinitionRow, type HandlerRow, readDefinition, readRegistry, SUBJECTS } from '@drover/contracts';
+import {
+  type DefinitionRow,
+  type HandlerRow,
+  type PauseRow,
+  readDefinition,
+  readRegistry,
+  SUBJECTS,
+} from '@drover/contracts';
 import { sleep } from '@drover/kernel';
 import type { MessageBus } from '@drover/messaging';
 import { compileType, type ResourceTypeDocument, type TypeDefinition, TypeRegistry } from '@drover/process-model';
@@ -16,9 +23,17 @@ export interface RegistrySnapshot {
   types: TypeRegistry;
   /** active external handlers */
   handlers: readonly HandlerRow[];
+  /** pauses that are set */
+  pauses: readonly PauseRow[];
 }
 
-const EMPTY: RegistrySnapshot = { revision: 0, definitions: new Map(), types: new TypeRegistry(), handlers: [] };
+const EMPTY: RegistrySnapshot = {
+  revision: 0,
+  definitions: new Map(),
+  types: new TypeRegistry(),
+  handlers: [],
+  pauses: [],
+};
 
 /** Compiles a stored document. */
 export function compileRow(row: DefinitionRow): TypeDefinition {
@@ -100,6 +115,7 @@ export class RegistryMirror {
     const since = this.current.revision;
     const definitions = new Map(this.current.definitions);
     let handlers: readonly HandlerRow[] = [];
+    let pauses: readonly PauseRow[] = [];
     let types = this.current.types;
     let revision = since;
     const changed: DefinitionRow[] = [];
@@ -107,6 +123,7 @@ export class RegistryMirror {
       const page: Awaited<ReturnType<typeof this.page>> = await this.page(since, afterName);
       if (afterName === null) revision = page.revision;
       if (page.handlers !== null) handlers = page.handlers;
+      if (page.pauses !== null) pauses = page.pauses;
       changed.push(...page.definitions);
       afterName = page.definitions.at(-1)?.name ?? null;
       more = page.more && afterName !== null;
@@ -126,7 +143,7 @@ export class RegistryMirror {
       types = new TypeRegistry([...kept, ...changed.filter((row) => !row.deleted).map(compileRow)]);
     }
     if (revision !== since || this.current.revision === 0) {
-      this.current = { revision, definitions, types, handlers };
+      this.current = { revision, definitions, types, handlers, pauses };
       this.events.changed?.(this.current);
     }
     return this.current;

@@ -8,7 +8,7 @@ const PRIORITIES: Record<string, number> = { pre: 500, specific: 1000, default_o
 const IGNORED = new Set(['type', 'kind', 'links', 'actions']);
 /** What an update may change; the engine judges all other keys, since a client may send the whole resource back. */
 const CHECKED =
-  'name description priority retries timeoutMillis heartbeatMillis totalMillis retry delivery processConfigs processNames data'.split(
+  'name description priority retries timeoutMillis heartbeatMillis totalMillis retry delivery maxInFlight circuitBreaker processConfigs processNames data'.split(
     ' ',
   );
 

@@ -61,6 +61,7 @@ export class HandlersOf {
         retries,
         timeoutMillis,
         delivery: 'core',
+        limits: null,
       }));
       this.believedUntil = monotonicMillis() + BUILTIN_MILLIS;
     } catch (error) {

@@ -17,6 +17,7 @@ const snapshot = {
   definitions: new Map(),
   types: new TypeRegistry([type, compiled('volume')]),
   handlers: [],
+  pauses: [],
 };
 
 const row = (rest: Partial<ResourceRow> = {}): ResourceRow =>

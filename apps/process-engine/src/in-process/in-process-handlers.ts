@@ -1,4 +1,10 @@
-import { type HandlerBinding, HANDLER_NAME, parseProcessNames, registrationProblems } from '@drover/process-model';
+import {
+  type HandlerBinding,
+  HANDLER_NAME,
+  limitsOf,
+  parseProcessNames,
+  registrationProblems,
+} from '@drover/process-model';
 import type { ProcessHandler } from '@drover/handler-sdk';
 import { DroverError } from '@drover/kernel';
 
@@ -32,6 +38,7 @@ export class InProcessHandlers {
       totalMillis: handler.totalMillis ?? null,
       retry: handler.retry ?? null,
       delivery: 'core',
+      limits: limitsOf(handler),
     }));
   }
 
@@ -71,11 +78,11 @@ export function handlerProblems(handler: ProcessHandler): string[] {
   whole('timeoutMillis', 1, MAX_TIMEOUT_MILLIS);
   whole('heartbeatMillis', 1, MAX_TIMEOUT_MILLIS);
   whole('totalMillis', 1, MAX_TIMEOUT_MILLIS);
-  if (handler.retry !== undefined) {
-    const retry = handler.retry as unknown;
-    problems.push(
-      ...registrationProblems({ name: 'any', retry }).map(({ path, message }) => `${path.slice(1)}: ${message}`),
-    );
+  for (const key of ['retry', 'maxInFlight', 'circuitBreaker'] as const) {
+    const value = handler[key] as unknown;
+    if (value === undefined) continue;
+    const found = registrationProblems({ name: 'any', [key]: value });
+    problems.push(...found.map(({ path, message }) => `${path.slice(1)}: ${message}`));
   }
   return problems;
 }

@@ -122,6 +122,8 @@ describe('nothing is loaded, and the message says why, when', () => {
     await refused(one('a', 'after.volume.activate'), /"after\.volume\.activate" is no process name.*pre\. or post\./);
     await refused(one('a', ' , '), /processes is empty/);
     await refused(one('a', 'a.b', 'retries: 0,'), /retries must be a whole number from 1 to 1000/);
+    await refused(one('a', 'a.b', 'maxInFlight: 0,'), /maxInFlight: .*1/);
+    await refused(one('a', 'a.b', 'circuitBreaker: { failures: 3 },'), /circuitBreaker: .*openMillis/);
     await refused(one('a', 'a.b', 'timeoutMillis: "5s",'), /timeoutMillis must be a whole number/);
   });
 

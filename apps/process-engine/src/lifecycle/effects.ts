@@ -14,6 +14,7 @@ import {
 } from '@drover/process-model';
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { DurableDelivery } from '../dispatch/durable-delivery.js';
+import { Admissions } from '../gates/admissions.js';
 import { Runner } from '../in-process/runner.js';
 import { Log } from '../log.js';
 import { RelatedReads } from '../related/related-reads.js';
@@ -40,6 +41,7 @@ export class Effects {
     private readonly dispatcher: Dispatcher,
     private readonly durable: DurableDelivery,
     private readonly runner: Runner,
+    private readonly admissions: Admissions,
     private readonly bus: MessageBus,
     private readonly wakeUps: WakeUps,
     private readonly reads: RelatedReads,
@@ -86,6 +88,12 @@ export class Effects {
         case 'startChildren':
         case 'cancelChildren':
           this.related(effect, after);
+          break;
+        case 'admit':
+          this.admissions.ask(effect.handler, effect.waits ? process.id : null);
+          break;
+        case 'outcome':
+          this.admissions.report(effect.handler, effect.failed);
           break;
         case 'cancelNotice':
           this.dispatcher.cancelNotice(effect.handler, { id: effect.id, key: effect.key, reason: effect.reason });

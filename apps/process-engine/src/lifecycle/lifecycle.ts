@@ -15,6 +15,7 @@ import {
   unpackProgress,
 } from '@drover/process-model';
 import { Committer } from '../commit/committer.js';
+import { Admissions } from '../gates/admissions.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
 import { Effects } from './effects.js';
 import { WakeUps } from './wake-ups.js';
@@ -42,8 +43,10 @@ export class Lifecycle {
     private readonly loader: WorkLoader,
     private readonly effects: Effects,
     private readonly wakeUps: WakeUps,
+    admissions: Admissions,
   ) {
     effects.attach((processId, input) => this.handle(processId, input));
+    admissions.attach((...input) => this.handle(...input));
   }
 
   /** Processes this engine works on right now. */

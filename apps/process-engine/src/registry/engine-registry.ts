@@ -1,7 +1,14 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import type { ProcessRow } from '@drover/contracts';
+import type { HandlerLimits, ProcessRow } from '@drover/contracts';
 import { MessageBus } from '@drover/messaging';
-import { bindingOf, HandlerTable, type Surroundings, type TypeDefinition } from '@drover/process-model';
+import {
+  bindingOf,
+  HandlerTable,
+  NO_PAUSES,
+  Pauses,
+  type Surroundings,
+  type TypeDefinition,
+} from '@drover/process-model';
 import { RegistryMirror, type RegistrySnapshot } from '@drover/registry';
 import { InProcessHandlers } from '../in-process/in-process-handlers.js';
 import { DatabaseClock } from '../lifecycle/database-clock.js';
@@ -13,6 +20,7 @@ import { ReplySlots } from '../replies/reply-slots.js';
 export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly mirror: RegistryMirror;
   private handlers = new HandlerTable([]);
+  private pauses = NO_PAUSES;
   private readonly listeners: (() => void)[] = [];
   private readonly shadowed = new Set<string>();
 
@@ -26,6 +34,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
     this.mirror = new RegistryMirror(bus, {
       changed: (snapshot) => {
         this.handlers = this.bind(snapshot, log);
+        this.pauses = new Pauses(snapshot.pauses);
         for (const listener of this.listeners) listener();
         log.debug({ revision: snapshot.revision, types: snapshot.definitions.size }, 'registry loaded');
       },
@@ -78,11 +87,18 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
     return this.surroundings(await this.mirror.typeAt(process.resourceType, process.definitionVersion));
   }
 
+  /** What bounds a handler's attempts, as of the present revision; null: nothing does. */
+  limitsOf(handler: string): { limits: HandlerLimits; registryRevision: number } | null {
+    const limits = this.handlers.handlers.find(({ name }) => name === handler)?.limits ?? null;
+    return limits === null ? null : { limits, registryRevision: this.mirror.snapshot.revision };
+  }
+
   private async surroundings(type: TypeDefinition): Promise<Surroundings> {
     const slot = await this.slots.home();
     return {
       type,
       handlers: this.handlers,
+      pauses: this.pauses,
       registryRevision: this.mirror.snapshot.revision,
       slot,
       now: this.clock.now(),

@@ -1,5 +1,6 @@
 import { CommandEntity, LeaseEntity, ReplySlotEntity } from './coordination.entity.js';
 import { FeedEntity, RelayEntity } from './feed.entity.js';
+import { HandlerGateEntity, PauseEntity } from './gate.entity.js';
 import { ProcessFinishedEntity, ProcessLiveEntity } from './process.entity.js';
 import { DefinitionEntity, DefinitionFileEntity, RegistryEntity } from './registry.entity.js';
 import { ResourceDataEntity, ResourceEntity } from './resource.entity.js';
@@ -18,4 +19,6 @@ export const ENTITIES = [
   DefinitionFileEntity,
   ReplySlotEntity,
   LeaseEntity,
+  PauseEntity,
+  HandlerGateEntity,
 ];

@@ -5,6 +5,7 @@ import {
   ADD_REGION,
   COUNT_IN_STATES,
   INSERT_DEFINITION,
+  JOIN_REGISTRY,
   LOCK_REGISTRY,
   RAISE_REVISION,
   READ_DEFINITION,
@@ -24,6 +25,7 @@ export async function registryRevision(on: Queryable): Promise<number> {
 
 /** Takes the lock under which definitions change; held until the transaction ends. */
 export async function lockRegistry(on: Queryable): Promise<number> {
+  await rows(on, JOIN_REGISTRY);
   return (await oneRow<{ revision: number }>(on, LOCK_REGISTRY))!.revision;
 }
 

@@ -113,6 +113,8 @@ function fieldsOf(registration: HandlerRegistration): JsonObject {
     totalMillis: registration.totalMillis ?? null,
     retry: (registration.retry ?? null) as Json,
     delivery: registration.delivery ?? 'core',
+    maxInFlight: registration.maxInFlight ?? null,
+    circuitBreaker: registration.circuitBreaker ?? null,
     processConfigs: (registration.processConfigs ?? null) as Json,
     processNames: registration.processNames ?? null,
     data: registration.data ?? {},

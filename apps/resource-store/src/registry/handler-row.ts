@@ -1,4 +1,4 @@
-import type { HandlerRow } from '@drover/contracts';
+import type { CircuitBreaker, HandlerRow } from '@drover/contracts';
 import { isJsonObject, type Json, type JsonObject } from '@drover/kernel';
 
 export interface StoredHandler {
@@ -28,8 +28,17 @@ export function handlerRow({ id, name, data }: StoredHandler): HandlerRow {
     totalMillis: number(data['totalMillis']),
     retry: isJsonObject(data['retry']) ? data['retry'] : null,
     delivery: data['delivery'] === 'durable' ? 'durable' : 'core',
+    maxInFlight: number(data['maxInFlight']),
+    circuitBreaker: breaker(data['circuitBreaker']),
     processConfigs: configs,
   };
+}
+
+function breaker(value: Json | undefined): CircuitBreaker | null {
+  if (!isJsonObject(value)) return null;
+  const failures = number(value['failures']);
+  const openMillis = number(value['openMillis']);
+  return failures === null || openMillis === null ? null : { failures, openMillis };
 }
 
 const number = (value: Json | undefined): number | null => (typeof value === 'number' ? value : null);

@@ -1,4 +1,4 @@
-import type { DefinitionRow, HandlerRow } from '@drover/contracts';
+import type { DefinitionRow, HandlerRow, PauseRow } from '@drover/contracts';
 import { rows } from '@drover/database';
 import { DroverError, monotonicMillis, type JsonObject } from '@drover/kernel';
 import {
@@ -14,7 +14,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Hints } from '../observability/hints.js';
 import { fitting } from '../query/fitting.js';
-import { COUNT_UNPURGED, READ_DEFINITIONS, READ_HANDLERS, READ_VERSIONS } from '../sql/registry.sql.js';
+import { COUNT_UNPURGED, READ_DEFINITIONS, READ_HANDLERS, READ_PAUSES, READ_VERSIONS } from '../sql/registry.sql.js';
 import {
   addNewRegions,
   compiled,
@@ -49,14 +49,21 @@ export class RegistryService {
   async read(
     sinceRevision: number,
     afterName: string | null,
-  ): Promise<{ revision: number; definitions: DefinitionRow[]; handlers: HandlerRow[] | null; more: boolean }> {
-    // One snapshot for all three: a revision must never be newer than what it is said to cover.
+  ): Promise<{
+    revision: number;
+    definitions: DefinitionRow[];
+    handlers: HandlerRow[] | null;
+    pauses: PauseRow[] | null;
+    more: boolean;
+  }> {
+    // One snapshot for all of it: a revision must never be newer than what it is said to cover.
     return this.dataSource.transaction('REPEATABLE READ', async (on) => {
       const revision = await registryRevision(on);
       const handlers = afterName === null ? (await rows<StoredHandler>(on, READ_HANDLERS)).map(handlerRow) : null;
+      const pauses = afterName === null ? await rows<PauseRow>(on, READ_PAUSES) : null;
       const found = await rows<StoredDefinition>(on, READ_DEFINITIONS, [sinceRevision, afterName ?? '', PAGE_ROWS + 1]);
       const { kept, cut } = fitting(found.slice(0, PAGE_ROWS));
-      return { revision, definitions: kept, handlers, more: cut.length > 0 || found.length > PAGE_ROWS };
+      return { revision, definitions: kept, handlers, pauses, more: cut.length > 0 || found.length > PAGE_ROWS };
     });
   }
 

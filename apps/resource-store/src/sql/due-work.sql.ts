@@ -1,7 +1,7 @@
 import { PROCESS_COLUMNS, RESOURCE_COLUMNS } from './rows.sql.js';
 
 /** `process` and `resource` as one JSON object each: what the answer carries anyway. */
-const WORK_COLUMNS = `
+export const WORK_COLUMNS = `
   (select to_json(x) from (select ${PROCESS_COLUMNS}) x) as process,
   (select to_json(x) from (select ${RESOURCE_COLUMNS}) x) as resource`;
 

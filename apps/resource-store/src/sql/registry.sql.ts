@@ -22,6 +22,11 @@ select version, ${millis('created')} as created from definition where name = $1 
 
 export const READ_REVISION = `select revision from registry where id = 1`;
 
+/**
+ * Taken before the row: who sets a pause locks the table first, and would meet a holder of the row who still wants the table.
+ */
+export const JOIN_REGISTRY = `lock table registry in row exclusive mode`;
+
 /** Who holds this row is the only one that changes definitions. */
 export const LOCK_REGISTRY = `select revision from registry where id = 1 for update`;
 
@@ -38,6 +43,9 @@ select r.id, d.name, d.data
   from resource r join resource_data d on d.id = r.id
  where r.type = 'externalHandler' and r.state in ${HANDLER_STATES} and d.name is not null
  order by d.name`;
+
+export const READ_PAUSES = `
+select scope, ${millis('since')} as since, operator, reason from pause order by scope`;
 
 /** Resources of a type by state, of one state field. $1 type, $2 state field, $3 states */
 export const COUNT_IN_STATES = `

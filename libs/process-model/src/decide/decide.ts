@@ -2,6 +2,7 @@ import type { CommitTransition, ProcessRow, ResourceRow } from '@drover/contract
 import { DroverError, type JsonObject } from '@drover/kernel';
 import { answeredWhileCanceling, neverTaken, predecessorWhileCanceling, wokenWhileCanceling } from './cancel.js';
 import { Draft, type Effect, type Surroundings } from './draft.js';
+import { isPaused, notAdmitted, reportOutcome, waitedTooLong } from './gates.js';
 import { operate, type OperatorInput } from './operate.js';
 import { type DeliveryCheck, heardFrom, isOut, LOOK_MILLIS, lookedAt, notStored, passOver, stored } from './durable.js';
 import { awaited, clip, without } from './progress.js';
@@ -31,6 +32,8 @@ export type Input =
   | { kind: 'unsent'; dispatch: number }
   /** the broker knows no subscriber for the event of this attempt */
   | { kind: 'noResponders'; dispatch: number }
+  /** no place was free at the handler; `failures`: in a row, where its circuit is not closed, else null */
+  | { kind: 'notAdmitted'; handler: string; failures: number | null }
   /** the attempt that pre-emption cancelled has answered */
   | { kind: 'predecessorAnswered'; predecessorId: number; data: JsonObject }
   /** what was read for a step of related work */
@@ -91,6 +94,8 @@ function apply(draft: Draft, input: Input): string | DroverError | null {
     case 'noResponders':
       if (draft.status === 'canceling') return neverTaken(draft, input.dispatch);
       return unheard(draft, input.dispatch);
+    case 'notAdmitted':
+      return notAdmitted(draft, input.handler, input.failures);
     case 'predecessorAnswered':
       return predecessorAnswered(draft, input.predecessorId, input.data);
     case 'related':
@@ -106,6 +111,7 @@ function replied(draft: Draft, dispatch: number, reply: HandlerReply): string | 
   if (draft.status === 'canceling') return answeredWhileCanceling(draft, dispatch, reply);
   if (dispatch !== draft.dispatch || !OPEN.has(draft.status)) return 'the attempt is over';
   draft.answered = reply.kind !== 'progress' && reply.kind !== 'rejected';
+  if (draft.answered) reportOutcome(draft, reply.kind === 'failed' && reply.error.retryable);
   switch (reply.kind) {
     case 'done':
       stepDone(draft, reply);
@@ -223,8 +229,14 @@ function woken(draft: Draft, delivery: DeliveryCheck | null): string | null {
       return overdue(draft);
     case 'backoff':
     case 'delayed':
-    case 'held':
       return attemptAgain(draft);
+    case 'held': {
+      const late = waitedTooLong(draft);
+      if (late !== null) stepFailed(draft, late, 'TIMEOUT');
+      else if (draft.progress.step !== null) attemptAgain(draft);
+      else goOnToTheEnd(draft);
+      return null;
+    }
     case 'waitingChildren':
       return lookAgain(draft);
     case 'waitingHandler':
@@ -259,6 +271,7 @@ function overdue(draft: Draft): string | null {
   draft.expectPassed = 'deadline';
   const error = overdueError(draft);
   const rejected = process.errorCode === 'ReplyRejected' ? ` Its last reply was rejected: ${process.errorMessage}` : '';
+  reportOutcome(draft, true);
   stepFailed(draft, { ...error, message: clip(`${error.message}${rejected}`) }, 'TIMEOUT');
   return null;
 }
@@ -296,6 +309,12 @@ function tooLong(draft: Draft, { handler }: BoundStep): null {
   return null;
 }
 
+/** Held when no step was left; one whose handler was registered meanwhile comes first. */
+function goOnToTheEnd(draft: Draft): void {
+  draft.replan();
+  advance(draft);
+}
+
 /** Asks a handler that was absent, with the same event: no attempt is spent on its absence. */
 function probe(draft: Draft): null {
   const step = draft.currentStep();
@@ -310,6 +329,7 @@ function probe(draft: Draft): null {
     return null;
   }
   if (stepIsOver(draft)) return tooLong(draft, step);
+  if (isPaused(draft, step)) return null;
   sendAttempt(draft, step, draft.definition!);
   // Released, since another event was heard: this one will be too. A probe says nothing before it knows.
   if (draft.process.resend) draft.say('yes', null);

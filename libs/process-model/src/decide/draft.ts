@@ -16,6 +16,7 @@ import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
 import { relatedStep, stepsOf } from '../handlers/steps-of.js';
 import { ownProcess } from '../states/index.js';
 import type { ExitReason } from './exit-reasons.js';
+import type { Pauses } from './pauses.js';
 import { clip, MAX_RECORD_MESSAGE, packProgress, type Predecessor, type Progress, unpackProgress } from './progress.js';
 
 /** What a decision may look at besides the rows and the input. No clock but `now`, which only goes into records. */
@@ -23,6 +24,7 @@ export interface Surroundings {
   /** the version of the type that the process is bound to */
   type: TypeDefinition;
   handlers: HandlerTable;
+  pauses: Pauses;
   registryRevision: number;
   /** reply slot of the engine that decides */
   slot: number;
@@ -56,6 +58,10 @@ export type Effect =
       stream: number;
       answered: boolean;
     }
+  /** a handler with limits has something to admit: `waits`: this process, else one that takes the place it gave up */
+  | { kind: 'admit'; handler: string; waits: boolean }
+  /** tell a handler's circuit breaker what became of an attempt */
+  | { kind: 'outcome'; handler: string; failed: boolean }
   /** tell a handler that its attempt was cancelled */
   | { kind: 'cancelNotice'; handler: string; id: string; key: string; reason: string }
   /** the process ended, or is parked */
@@ -69,6 +75,9 @@ export function regionOf(resource: ResourceRow, stateField: string): RegionRow {
   }
   return resource.regions[stateField] ?? { state: '', transitioning: 'no', message: null, progress: null };
 }
+
+/** Statuses in which an attempt is under way, so that it takes a place at its handler; `held`: it was admitted and has not begun. */
+const PLACED: ReadonlySet<string> = new Set(['held', 'dispatched', 'running', 'waitingHandler', 'canceling']);
 
 /** The event id of an attempt. */
 export function attemptId(processId: number, dispatch: number): string {
@@ -287,7 +296,7 @@ export class Draft {
       progress: packProgress(this.progress),
       predecessorId: this.progress.predecessor?.processId ?? null,
       heldBy: this.heldBy,
-      admitted: this.admitted,
+      admitted: this.place(),
       errorCode: this.error?.code ?? null,
       errorMessage: this.error?.message ?? null,
       deadlineMillis: this.deadlineMillis,
@@ -297,10 +306,18 @@ export class Draft {
     };
   }
 
+  /** The place at a handler is kept until the attempt it was given for has ended. */
+  private place(): string | null {
+    return this.ended === null && PLACED.has(this.status) ? this.admitted : null;
+  }
+
   /** The one commit transition that this decision is. */
   build(): CommitTransition {
     this.recordBeginning();
     this.withdraw();
+    const { admitted } = this.process;
+    if (admitted !== null && this.place() !== admitted)
+      this.effects.push({ kind: 'admit', handler: admitted, waits: false });
     return {
       ...guards(this.around.registryRevision),
       resourceId: this.resource.id,

@@ -2,6 +2,7 @@ import type { ProcessRow } from '@drover/contracts';
 import { unitHash } from '@drover/kernel';
 import type { BoundStep } from '../handlers/bindings.js';
 import type { Draft } from './draft.js';
+import { reportOutcome } from './gates.js';
 import { clip } from './progress.js';
 import { advance, beforeTotal, sendAttempt, stepFailed } from './steps.js';
 
@@ -72,6 +73,7 @@ export function lookedAt(draft: Draft, check: DeliveryCheck | null): string | nu
   if (process.deadlineInMillis !== null && process.deadlineInMillis <= 0) {
     draft.expectPassed = 'deadline';
     const message = `Handler ${step.handler.name} acknowledged its event and did not answer within ${timeout} ms`;
+    reportOutcome(draft, true);
     stepFailed(draft, { code: 'TIMEOUT', message, retryable: true }, 'TIMEOUT');
     return null;
   }

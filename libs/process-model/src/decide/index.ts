@@ -4,7 +4,9 @@ export { decide, type Decision, type Input } from './decide.js';
 export { attemptId, type Effect, guards, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
 export * from './executions.js';
 export * from './exit-reasons.js';
+export { limitOf } from './gates.js';
 export { operatorActions, operatorAudit } from './operate.js';
+export { NO_PAUSES, Pauses } from './pauses.js';
 export { packProgress, type Progress, unpackProgress } from './progress.js';
 export {
   MAX_CHILDREN,

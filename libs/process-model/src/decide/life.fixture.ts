@@ -1,4 +1,4 @@
-import type { CommitOutcome, CommitTransition, ProcessRow, ResourceRow } from '@drover/contracts';
+import type { CommitOutcome, CommitTransition, PauseRow, ProcessRow, ResourceRow } from '@drover/contracts';
 import type { JsonObject } from '@drover/kernel';
 import { compileType, parseDocuments, type ResourceTypeDocument } from '../definitions/index.js';
 import type { HandlerBinding, TypeDefinition } from '../definitions/types.js';
@@ -8,7 +8,8 @@ import { decide, type Decision, type Input } from './decide.js';
 import { attemptId, type Effect, regionOf, stepKey } from './draft.js';
 import { type Progress, unpackProgress } from './progress.js';
 import { type HandlerReply, readReply } from './reply.js';
-import { processAfter, resourceAfter } from './rows-after.js';
+import { NO_PAUSES, Pauses } from './pauses.js';
+import { isPause, processAfter, resourceAfter } from './rows-after.js';
 import { notAvailable, planStart, planStartOn, type StartDecision, type StartRequest } from './start.js';
 
 /** A type small enough to read at a glance, with a little of everything. Attempts take 1,000 ms, budgets are three attempts. */
@@ -85,6 +86,7 @@ export function handler(
     retries: null,
     timeoutMillis: null,
     delivery: 'core',
+    limits: null,
     ...rest,
   };
 }
@@ -108,6 +110,8 @@ interface Held {
   deadline: number | null;
   waitDeadline: number | null;
   totalDeadline: number | null;
+  /** since when a pause stops the total and the waiting clock */
+  heldSince: number | null;
   wakeAt: number;
 }
 
@@ -137,6 +141,7 @@ export class Life {
   registryRevision = 1;
   readonly type: TypeDefinition;
   handlers: HandlerTable;
+  pauses = NO_PAUSES;
   resource: ResourceRow;
   readonly live = new Map<number, Held>();
   readonly finished: { id: number; name: string; exitReason: string; progress: Progress; errorCode: string | null }[] =
@@ -150,6 +155,10 @@ export class Life {
   readonly released: string[] = [];
   /** what was asked of the engine about related resources, in order */
   readonly asked: Extract<Effect, { kind: 'related' | 'startChildren' | 'cancelChildren' }>[] = [];
+  /** admissions that were asked for */
+  readonly admissions: Extract<Effect, { kind: 'admit' }>[] = [];
+  /** what circuit breakers were told: `<handler> failed`, or `succeeded` */
+  readonly outcomes: string[] = [];
   last: Decision | null = null;
   /** called with every applied commit: where the random walks look */
   onCommit: (transition: CommitTransition, before: ResourceRow) => void = () => undefined;
@@ -187,6 +196,7 @@ export class Life {
     return {
       type: this.type,
       handlers: this.handlers,
+      pauses: this.pauses,
       registryRevision: this.registryRevision,
       slot: 1,
       now: this.now,
@@ -199,6 +209,22 @@ export class Life {
 
   deactivate(name: string): void {
     this.handlers = new HandlerTable(this.handlers.handlers.filter((one) => one.name !== name));
+  }
+
+  /** Sets these pauses and no other: who is held by one that is gone is woken, as the store does. */
+  pause(...rows: (Partial<PauseRow> & { scope: string })[]): void {
+    this.pauses = new Pauses(rows.map((row) => ({ since: this.now, operator: 'ann', reason: null, ...row })));
+    this.registryRevision++;
+    for (const { row } of [...this.live.values()])
+      if (isPause(row.heldBy) && !rows.some(({ scope }) => scope === row.heldBy))
+        this.inputTo(row.id, { kind: 'wake' });
+  }
+
+  /** The store gives the process its place at the handler, and an engine wakes it. */
+  admit(stateField = 'state'): void {
+    const held = this.heldOf(stateField)!;
+    held.row = { ...held.row, version: held.row.version + 1, admitted: held.row.heldBy!.replace('limit/', '') };
+    this.input({ kind: 'wake' }, stateField);
   }
 
   /** The live process of a state field, as the database reads it now. */
@@ -324,12 +350,13 @@ export class Life {
   }
 
   private read(held: Held): ProcessRow {
-    const left = (at: number | null): number | null => (at === null ? null : at - this.now);
+    const left = (at: number | null, from = this.now): number | null => (at === null ? null : at - from);
+    const clock = held.heldSince ?? this.now;
     return structuredClone({
       ...held.row,
       deadlineInMillis: left(held.deadline),
-      waitDeadlineInMillis: left(held.waitDeadline),
-      totalDeadlineInMillis: left(held.totalDeadline),
+      waitDeadlineInMillis: left(held.waitDeadline, clock),
+      totalDeadlineInMillis: left(held.totalDeadline, clock),
       readAt: this.now,
     });
   }
@@ -374,6 +401,12 @@ export class Life {
         case 'startChildren':
         case 'cancelChildren':
           this.asked.push(effect);
+          break;
+        case 'admit':
+          this.admissions.push(effect);
+          break;
+        case 'outcome':
+          this.outcomes.push(`${effect.handler} ${effect.failed ? 'failed' : 'succeeded'}`);
           break;
         case 'ended':
           this.ended.push(effect);
@@ -445,11 +478,16 @@ export class Life {
       const cap = notAfter ?? Infinity;
       const until = at(deadlineMillis, guarded!.deadline);
       const deadline = until === null || deadlineMillis === 'keep' ? until : Math.min(until, cap);
+      const { heldSince } = guarded!;
+      const lasted = heldSince === null || isPause(update.heldBy) ? 0 : this.now - heldSince;
+      const later = (clock: number | null): number | null => (clock === null ? null : clock + lasted);
       process = {
         ...guarded!,
         row: { ...guarded!.row, ...fields, version: guarded!.row.version + 1, resend: false },
         deadline,
-        waitDeadline: at(waitDeadlineMillis, guarded!.waitDeadline),
+        waitDeadline: at(waitDeadlineMillis, later(guarded!.waitDeadline)),
+        totalDeadline: later(guarded!.totalDeadline),
+        heldSince: isPause(update.heldBy) ? (heldSince ?? this.now) : null,
         wakeAt: wakeMillis === 'keep' ? guarded!.wakeAt : Math.min(cap, wake(wakeMillis, deadline)),
       };
     }
@@ -488,6 +526,7 @@ export class Life {
         deadline,
         waitDeadline: at(waitDeadlineMillis, null),
         totalDeadline: at(totalMillis, null),
+        heldSince: isPause(start.heldBy) ? this.now : null,
         wakeAt: wake(wakeMillis, deadline),
       };
     }
@@ -537,7 +576,7 @@ export class Life {
       if (transitional !== (holders.length === 1)) wrong.push(`${stateField} is ${state}, held by ${holders.length}`);
       for (const { row, wakeAt } of holders) {
         if (!isTransitioning(ownProcess(this.type, row.name)!, state)) wrong.push(`${row.name} holds ${state}`);
-        if (row.status === 'parked' ? wakeAt !== Infinity : !Number.isFinite(wakeAt))
+        if (row.status === 'parked' || isPause(row.heldBy) ? wakeAt !== Infinity : !Number.isFinite(wakeAt))
           wrong.push(`${row.status} wakes at ${wakeAt}`);
         if (row.status === 'waitingHandler' && row.waitingHandler === null) wrong.push('waits for nobody');
       }

@@ -36,7 +36,8 @@ export function planStart(
   around: Surroundings,
   request: StartRequest,
 ): StartDecision {
-  const { insert, effects } = beginProcess(definition, around, {
+  const { insert, effects, message } = beginProcess(definition, around, {
+    resourceId,
     data: request.data,
     notify: request.notify,
     token: request.token,
@@ -55,7 +56,7 @@ export function planStart(
       expectType: around.type.name,
       expectRevision: request.expectRevision ?? null,
       expectStates: freeStartStates(around.type, definition),
-      change: entering(definition, definition.transitioning, request.write),
+      change: entering(definition, definition.transitioning, message, request.write),
       start: insert,
       returnResource: true,
     },
@@ -96,7 +97,7 @@ export function planCreate(
   return {
     transition: {
       ...base,
-      change: entering(definition, toState, undefined),
+      change: entering(definition, toState, planned.transition.change!.message, undefined),
       start: { ...planned.transition.start!, beganState: 'requested' },
     },
     effects: planned.effects,
@@ -124,6 +125,7 @@ export function planWrite(resource: ResourceRow, around: Surroundings, request: 
 function entering(
   definition: ProcessDefinition,
   toState: ResourceChange['toState'],
+  message: string | null,
   write: StartRequest['write'],
 ): ResourceChange {
   return {
@@ -131,7 +133,7 @@ function entering(
     feedKind: 'transitioning',
     process: definition.name,
     transitioning: 'yes',
-    message: null,
+    message,
     progress: null,
     data: write?.data ?? null,
     ...(write?.refs === undefined ? {} : { refs: write.refs }),
@@ -192,6 +194,7 @@ function preempt(
   draft.effects.push({ kind: 'ended', processId: live.id, notify: live.notify, exitReason: 'CANCELED' });
   draft.noticeCancel(`pre-empted by ${definition.name}`);
   const begun = beginProcess(definition, around, {
+    resourceId: resource.id,
     data: request.data,
     notify: request.notify,
     token: request.token,
@@ -202,6 +205,7 @@ function preempt(
     predecessor: definition.preempt === 'wait' ? outstanding : null,
     readAt: live.readAt,
   });
+  if (begun.message !== null) draft.say('yes', begun.message);
   draft.successor = begun.insert;
   const transition: CommitTransition = {
     ...draft.build(),

@@ -6,6 +6,7 @@ import { stepsOf } from '../handlers/steps-of.js';
 import { chainTarget, type Continuation, delegateTarget, doneFor, onErrorTarget, ownProcess } from '../states/index.js';
 import { LOOK_MILLIS } from './durable.js';
 import { type Draft, type Effect, splitStep, type Surroundings } from './draft.js';
+import { heldAtStart, isHeld } from './gates.js';
 import {
   clip,
   MAX_CODE,
@@ -48,6 +49,7 @@ export function startAttempt(draft: Draft, step: BoundStep): void {
     draft.wakeMillis = beforeTotal(draft.deadlineMillis, draft.process.totalDeadlineInMillis);
     return;
   }
+  if (isHeld(draft, step)) return;
   draft.dispatch++;
   sendAttempt(draft, step, definition);
 }
@@ -158,6 +160,7 @@ export function finish(draft: Draft): void {
     draft.effects.push(ended(draft, 'CANCELED'));
     return;
   }
+  if (isHeld(draft, null)) return;
   const chain = draft.progress.chain === null ? null : chainOf(draft, draft.progress.chain);
   if (chain !== null) {
     followUp(draft, chain, { exit: 'CHAIN', beganState: done, predecessor: draft.progress.predecessor });
@@ -209,6 +212,7 @@ function followUp(
   draft.feedProcess = next.process.name;
   draft.end(exit);
   const begun = beginProcess(next.process, draft.around, {
+    resourceId: draft.resource.id,
     data: draft.process.data,
     notify: draft.process.notify,
     token: draft.process.token,
@@ -221,11 +225,14 @@ function followUp(
     predecessor,
     readAt: draft.process.readAt,
   });
+  if (begun.message !== null) draft.say('yes', begun.message);
   draft.successor = begun.insert;
   draft.effects.push(...begun.effects);
 }
 
 export interface BeginOptions {
+  /** 0: the commit makes the resource, so no pause of it is set */
+  resourceId: number;
   data: JsonObject;
   notify: string | null;
   /** secret of the reply subjects, made by the engine: decisions have no randomness */
@@ -260,12 +267,15 @@ function startedBy(process: string, now: number, error: { code: string; message:
   };
 }
 
-/** A new process with its first step under way: what schedule, chain, onError and pre-emption insert. */
+/**
+ * A new process with its first step under way, or held before it: what schedule, chain, onError and pre-emption insert. `message`:
+ * what the resource says while it is held, or null.
+ */
 export function beginProcess(
   definition: ProcessDefinition,
   around: Surroundings,
   options: BeginOptions,
-): { insert: ProcessInsert; effects: Effect[] } {
+): { insert: ProcessInsert; effects: Effect[]; message: string | null } {
   const steps = stepsOf(around, definition.name);
   const { predecessor = null, cause = null, errorPath = [], entry, readAt = 0 } = options;
   const progress: Progress = {
@@ -305,15 +315,23 @@ export function beginProcess(
     totalMillis: definition.totalMillis,
   };
   const first = steps[0];
+  if (first !== undefined) {
+    progress.step = first.key;
+    progress.attempt = 1;
+  }
+  const waits = predecessor !== null && first?.handler.kind === 'external';
+  const held = waits ? null : heldAtStart(definition, around, options.resourceId, first ?? null);
+  if (held !== null) {
+    const insert = { ...base, ...held.fields, progress: packProgress(progress) };
+    return { insert, effects: held.effects, message: held.message };
+  }
   if (first === undefined)
-    return { insert: { ...base, progress: packProgress(progress) }, effects: [{ kind: 'advance' }] };
-  progress.step = first.key;
-  progress.attempt = 1;
-  if (predecessor !== null && first.handler.kind === 'external') {
+    return { insert: { ...base, progress: packProgress(progress) }, effects: [{ kind: 'advance' }], message: null };
+  if (waits) {
     const wait = predecessorLeftMillis(predecessor, readAt);
     const wakeMillis = beforeTotal(wait, definition.totalMillis);
     const waiting = { status: 'waitingPredecessor', deadlineMillis: wait, wakeMillis } as const;
-    return { insert: { ...base, ...waiting, progress: packProgress(progress) }, effects: [] };
+    return { insert: { ...base, ...waiting, progress: packProgress(progress) }, effects: [], message: null };
   }
   if (first.related !== undefined) {
     const waiting = { status: 'waitingChildren', slot: null, dispatch: 1 } as const;
@@ -321,6 +339,7 @@ export function beginProcess(
     return {
       insert: { ...base, ...waiting, wakeMillis, progress: packProgress(progress) },
       effects: [{ kind: 'related' }],
+      message: null,
     };
   }
   if (isDurable(first)) {
@@ -331,6 +350,7 @@ export function beginProcess(
     return {
       insert: { ...base, ...out, wakeMillis, progress: packProgress(progress) },
       effects: [{ kind: 'dispatch' }],
+      message: null,
     };
   }
   const external = first.handler.kind === 'external';
@@ -346,6 +366,7 @@ export function beginProcess(
       wakeMillis: beforeTotal(deadlineMillis, definition.totalMillis),
     },
     effects: [{ kind: external ? 'dispatch' : 'run' }],
+    message: null,
   };
 }
 

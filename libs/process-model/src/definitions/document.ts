@@ -100,6 +100,10 @@ export interface HandlerRegistration {
   totalMillis?: number | null;
   retry?: RetryDocument | null;
   delivery?: 'core' | 'durable';
+  /** attempts under way at once, over all engines */
+  maxInFlight?: number | null;
+  /** so many failed attempts in a row stop its attempts for so long */
+  circuitBreaker?: { failures: number; openMillis: number } | null;
   processConfigs?: { name: string; onError?: string | null }[];
   /** Cattle's older spelling: comma-separated process names */
   processNames?: string;

@@ -171,6 +171,21 @@ const handler = {
       default: 'core',
       description: 'core: a NATS subscription; durable: events wait in a stream while the handler is offline',
     },
+    maxInFlight: {
+      type: ['integer', 'null'],
+      minimum: 1,
+      maximum: 100_000,
+      description: 'attempts under way at once, over all engines; more are held',
+    },
+    circuitBreaker: {
+      type: ['object', 'null'],
+      required: ['failures', 'openMillis'],
+      additionalProperties: false,
+      properties: {
+        failures: { type: 'integer', minimum: 1, maximum: 1000, description: 'failed attempts in a row that open it' },
+        openMillis: { type: 'integer', minimum: 100, maximum: 86_400_000, description: 'how long it stays open' },
+      },
+    },
     processConfigs: {
       type: 'array',
       maxItems: 200,

@@ -1,3 +1,4 @@
+import type { HandlerLimits } from '@drover/contracts';
 import type { Json, RetryPolicy } from '@drover/kernel';
 
 /** What a field of a resource type may hold. */
@@ -146,4 +147,6 @@ export interface HandlerBinding {
   /** overrides the process's, key by key; `nonRetryable` adds to it */
   retry?: Partial<StepRetryPolicy> | null;
   delivery: 'core' | 'durable';
+  /** null: its attempts pass no admission */
+  limits: HandlerLimits | null;
 }

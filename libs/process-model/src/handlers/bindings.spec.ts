@@ -43,6 +43,11 @@ describe('bindingOf', () => {
       totalMillis: null,
       retry: null,
       delivery: 'core' as const,
+      heartbeatMillis: null,
+      totalMillis: null,
+      retry: null,
+      maxInFlight: 3,
+      circuitBreaker: null,
       processConfigs: [
         { name: 'instance.start,pre.instance.stop', onError: 'instance.error' },
         { name: '*.create', onError: null },
@@ -58,6 +63,7 @@ describe('bindingOf', () => {
       totalMillis: null,
       retry: null,
       delivery: 'core',
+      limits: { maxInFlight: 3, circuitBreaker: null },
       processes: [
         { phase: 'handle', glob: 'instance.start', onError: 'instance.error' },
         { phase: 'pre', glob: 'instance.stop', onError: 'instance.error' },
@@ -76,6 +82,7 @@ describe('HandlerTable', () => {
     retries: null,
     timeoutMillis: null,
     delivery: 'core',
+    limits: null,
   });
   const keys = (table: HandlerTable, name: string): string[] => table.stepsOf(name).map((step) => step.key);
 

@@ -1,4 +1,4 @@
-import type { HandlerRow } from '@drover/contracts';
+import type { HandlerLimits, HandlerRow } from '@drover/contracts';
 import { DroverError, globMatches } from '@drover/kernel';
 import { type HandlerBinding, type Phase, PHASES, type RelatedWork } from '../definitions/types.js';
 
@@ -47,7 +47,14 @@ export function bindingOf(row: HandlerRow): HandlerBinding {
     totalMillis: row.totalMillis,
     retry: row.retry,
     delivery: row.delivery,
+    limits: limitsOf(row),
   };
+}
+
+/** A handler's limits, or null where it declares none. */
+export function limitsOf(declared: Partial<HandlerLimits>): HandlerLimits | null {
+  const { maxInFlight = null, circuitBreaker = null } = declared;
+  return maxInFlight === null && circuitBreaker === null ? null : { maxInFlight, circuitBreaker };
 }
 
 /** Handlers have theirs in the three phases; work on related resources goes before, beside and after them, or behind a step. */

@@ -46,6 +46,7 @@ export function relatedStep(phase: StepPhase, work: RelatedWork): BoundStep {
     retries: null,
     timeoutMillis: null,
     delivery: 'core',
+    limits: null,
   };
   return { key: `${phase}.${name}`, phase, handler, onError: null, related: work };
 }
