@@ -6,6 +6,7 @@ import {
   decide,
   type Effect,
   type Input,
+  NO_PAUSES,
   passOn,
   resumeEffects,
   SlotLeases,
@@ -143,7 +144,8 @@ export class SimEngine {
 
   around(registry: Registry, slot: number, type: string, version: number): Surroundings {
     const { revision: registryRevision, handlers } = registry;
-    return { type: this.link.typeAt(type, version), handlers, registryRevision, slot, now: this.link.databaseNow() };
+    const now = this.link.databaseNow();
+    return { type: this.link.typeAt(type, version), handlers, pauses: NO_PAUSES, registryRevision, slot, now };
   }
 
   refreshRegistry(then: () => void): void {

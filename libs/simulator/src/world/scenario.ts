@@ -69,6 +69,7 @@ function handler(name: string, kind: HandlerBinding['kind'], processes: string, 
     retries: null,
     timeoutMillis: 8_000,
     delivery: 'core',
+    limits: null,
     ...more,
   } satisfies HandlerBinding;
 }
