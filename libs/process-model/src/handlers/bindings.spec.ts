@@ -43,9 +43,6 @@ describe('bindingOf', () => {
       totalMillis: null,
       retry: null,
       delivery: 'core' as const,
-      heartbeatMillis: null,
-      totalMillis: null,
-      retry: null,
       maxInFlight: 3,
       circuitBreaker: null,
       processConfigs: [
