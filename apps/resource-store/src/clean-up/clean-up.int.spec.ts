@@ -177,3 +177,24 @@ it('a purge is stamped once, and the row of a purged resource can be forced back
     await store.sql('select 1 from resource r join resource_data d using (id) where r.data_revision <> d.revision'),
   ).toEqual([]);
 });
+
+it('definition versions that were replaced long ago are deleted, save the newest and those that something lives on', async () => {
+  const define = (description: string) =>
+    store.bus.request(applyDefinition, {
+      document: { apiVersion: 'drover/v1', kind: 'ResourceType', name: 'versioned', description },
+      mode: description === '1' ? 'create' : 'update',
+      name: description === '1' ? null : 'versioned',
+    });
+  for (const description of ['1', '2', '3', '4', '5']) await define(description);
+  // Version 1 is lived on, 2 and 3 were replaced long ago, 4 only now.
+  await store.sql(
+    `update definition set created = created - interval '32 days' where name = 'versioned' and version < 5`,
+  );
+  const { processId } = await store.applied(create('creating'));
+  await store.sql(`update process_live set resource_type = 'versioned', definition_version = 1 where id = $1`, [
+    processId,
+  ]);
+  await store.get(HousekeepingJob).once(new AbortController().signal);
+  const versions = await store.sql(`select version from definition where name = 'versioned' order by version`);
+  expect(versions).toEqual([{ version: 1 }, { version: 4 }, { version: 5 }]);
+});

@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { StoreLog } from '../observability/store-log.js';
-import { DELETE_COMMANDS, DELETE_PURGED } from '../sql/clean-up.sql.js';
+import { DELETE_COMMANDS, DELETE_DEFINITION_VERSIONS, DELETE_PURGED } from '../sql/clean-up.sql.js';
 import { SETTINGS, type StoreSettings } from '../settings.js';
 import { databaseDay, dropExpired, ensurePartitions, type PartitionedTable } from './partitions.js';
 
@@ -13,16 +13,18 @@ const HOUR_MILLIS = 3_600_000;
 const COMMANDS_PER_STATEMENT = 5_000;
 /** Purged resources deleted per statement. */
 const PURGED_PER_STATEMENT = 1_000;
+/** Definition versions deleted per statement; a document may be 1 MiB. */
+const DEFINITIONS_PER_STATEMENT = 100;
 
 /**
- * Hourly: partitions ahead, old ones dropped, commands of more than a day ago and purged resources deleted. In this order: a purged
- * resource goes after the last of its history.
+ * Hourly: partitions ahead, old ones dropped; commands of more than a day ago, replaced definition versions and purged resources deleted.
+ * In this order: a purged resource goes after the last of its history.
  */
 @Injectable()
 export class HousekeepingJob {
   private readonly tables: PartitionedTable[];
-  /** a purged resource is looked at after this many days: by then its last history row has been dropped */
-  private readonly purgedDays: number;
+  /** after this many days the last history row of anything has been dropped */
+  private readonly historyDays: number;
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
@@ -33,7 +35,7 @@ export class HousekeepingJob {
       { name: 'feed', retentionDays: settings.feedRetentionDays },
       { name: 'process_finished', retentionDays: settings.historyRetentionDays },
     ];
-    this.purgedDays = Math.max(...this.tables.map(({ retentionDays }) => retentionDays)) + 1;
+    this.historyDays = Math.max(...this.tables.map(({ retentionDays }) => retentionDays)) + 1;
   }
 
   /** Before the service serves: without a partition no commit succeeds. */
@@ -65,7 +67,8 @@ export class HousekeepingJob {
         if (dropped.length > 0) this.log.info({ dropped }, 'partitions past their retention were dropped');
       }
       await this.deleteAll(DELETE_COMMANDS, [], COMMANDS_PER_STATEMENT, signal);
-      const purged = await this.deleteAll(DELETE_PURGED, [this.purgedDays], PURGED_PER_STATEMENT, signal);
+      await this.deleteAll(DELETE_DEFINITION_VERSIONS, [this.historyDays], DEFINITIONS_PER_STATEMENT, signal);
+      const purged = await this.deleteAll(DELETE_PURGED, [this.historyDays], PURGED_PER_STATEMENT, signal);
       if (purged > 0) this.log.info({ purged }, 'purged resources whose history is gone were deleted');
     } finally {
       await runner.query('reset statement_timeout').catch(() => undefined);

@@ -48,3 +48,19 @@ export const DELETE_COMMANDS = `
 delete from command where id = any (array(
   select id from command where created < now() - interval '24 hours' limit $1))
 returning 1`;
+
+/**
+ * Definition versions that were replaced long ago and on which nothing lives. The newest of a name always stays, also that of a deleted
+ * type: it tells readers that the type is gone, and the next version's number follows it. $1 days since the replacement, $2 rows
+ */
+export const DELETE_DEFINITION_VERSIONS = `
+delete from definition d
+ using (
+   select o.name, o.version
+     from definition o
+    where exists (select from definition n
+                   where n.name = o.name and n.version > o.version and n.created < now() - $1 * interval '1 day')
+      and not exists (select from process_live p where p.resource_type = o.name and p.definition_version = o.version)
+    order by o.name, o.version limit $2) old
+ where d.name = old.name and d.version = old.version
+returning 1`;
