@@ -296,7 +296,7 @@ describe("waiting for an operator's act", () => {
     answer(listProcesses, async () => {
       seen.looks++;
       const working = performance.now() - begun < millis;
-      return { processes: [working ? view({ live: true, status: 'dispatched' }) : then], more: false };
+      return { processes: [working ? view({ live: true, status: 'dispatched' }) : then], more: false, next: null };
     });
     return seen;
   }

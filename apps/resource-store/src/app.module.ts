@@ -21,6 +21,7 @@ import { StoreLog } from './observability/store-log.js';
 import { StoreMetrics } from './observability/store-metrics.js';
 import { HousekeepingJob } from './partitions/housekeeping.job.js';
 import { PresenceJob } from './presence/presence.job.js';
+import { CountsService } from './query/counts.service.js';
 import { QueryController } from './query/query.controller.js';
 import { InvariantsService } from './query/invariants.service.js';
 import { QueryService } from './query/query.service.js';
@@ -80,6 +81,7 @@ export class AppModule {
         Hints,
         ResourceReader,
         QueryService,
+        CountsService,
         WhyReader,
         RelatedService,
         InvariantsService,

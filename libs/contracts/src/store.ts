@@ -251,7 +251,10 @@ export const listTransitions = defineRequest<
 
 export type ProcessView = ({ live: true } & ProcessRow) | ({ live: false } & FinishedProcessRow);
 
-/** Process instances, live and finished, by number or a page at a time (newest first). */
+/**
+ * Process instances, live and finished, by number or a page at a time (newest first). `next` is the `beforeId` of the next page, null at
+ * the end. A page with filters looks at a bounded number of rows: it may be short, or empty, while there is more.
+ */
 export const listProcesses = defineRequest<
   {
     ids: number[] | null;
@@ -261,7 +264,7 @@ export const listProcesses = defineRequest<
     /** numbers below this one */
     beforeId: number | null;
   },
-  { processes: ProcessView[]; more: boolean }
+  { processes: ProcessView[]; more: boolean; next: number | null }
 >({ subject: 'drover.store.process.list', queue: 'resource-store', timeoutMillis: 2_000, errors: ['InvalidFilter'] });
 
 /** A process of a related resource that its parent waits for. */
@@ -315,6 +318,31 @@ export const readWhy = defineRequest<{ resourceId: number }, { why: WhyRow | nul
   queue: 'resource-store',
   timeoutMillis: 2_000,
   errors: [],
+});
+
+/** How many rows a list has. Exact while counting is cheap; beyond that PostgreSQL's estimate, which may be off by a few per cent. */
+export interface Count {
+  total: number;
+  exact: boolean;
+}
+
+/** Counts process instances, live and finished, as {@link listProcesses} lists them. */
+export const countProcesses = defineRequest<{ resourceId: number | null; filters: Filter[] }, Count>({
+  subject: 'drover.store.process.count',
+  queue: 'resource-store',
+  timeoutMillis: 3_000,
+  errors: ['InvalidFilter'],
+});
+
+/** Counts resources of one type, as {@link listResources} lists them. */
+export const countResources = defineRequest<
+  { type: string; filters: Filter[]; includeRemoved: boolean; relation?: RelationRef },
+  Count
+>({
+  subject: 'drover.store.resource.count',
+  queue: 'resource-store',
+  timeoutMillis: 3_000,
+  errors: ['InvalidFilter'],
 });
 
 /**

@@ -1,3 +1,4 @@
+import type { Count } from '@drover/contracts';
 import type { Json, JsonObject } from '@drover/kernel';
 
 /** Items in one answer when the client does not say. */
@@ -9,6 +10,8 @@ export interface Page {
   data: Json[];
   /** continues after the last item; null: there is nothing more */
   nextMarker: string | null;
+  /** how many there are in all; only where it was asked for */
+  count?: Count | undefined;
 }
 
 export interface CollectionOptions {
@@ -34,6 +37,7 @@ export function collection(page: Page, options: CollectionOptions): JsonObject {
       limit: options.limit,
       next: page.nextMarker === null ? null : withMarker(options.self, page.nextMarker),
       partial: page.nextMarker !== null,
+      ...(page.count === undefined ? {} : { total: page.count.total, totalExact: page.count.exact }),
     },
     sort: options.sort ?? null,
     filters: options.filters ?? {},

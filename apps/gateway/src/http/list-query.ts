@@ -26,9 +26,14 @@ export class PageQuery {
   @IsOptional()
   @IsIn(['asc', 'desc'], { message: 'order must be asc or desc' })
   order?: 'asc' | 'desc';
+
+  /** also say how many there are in all, as `pagination.total` */
+  @IsOptional()
+  @IsIn(['true', 'false'], { message: 'count must be true or false' })
+  count?: 'true' | 'false';
 }
 
-const PAGE_KEYS = ['limit', 'marker', 'sort', 'order'];
+const PAGE_KEYS = ['limit', 'marker', 'sort', 'order', 'count'];
 
 /** A list's query: the page asked for, and the filters as written, repeats included. */
 export interface ListQuery {

@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { type Filter, listProcesses, operateProcess, type OperatorAction, type ProcessView } from '@drover/contracts';
+import {
+  type Count,
+  countProcesses,
+  type Filter,
+  listProcesses,
+  operateProcess,
+  type OperatorAction,
+  type ProcessView,
+} from '@drover/contracts';
 import {
   DroverError,
   formatId,
@@ -31,6 +39,8 @@ const FIELDS = new Map<string, FilterKind>([
 /** Who waits for an operator's act looks first after this, then ever more seldom. */
 const FIRST_LOOK_MILLIS = 100;
 const LONGEST_LOOK_MILLIS = 500;
+/** A list whose filters match next to nothing is answered after this long, with what there is and where to go on. */
+const LOOK_MILLIS = 1_000;
 
 /** Process instances, live and finished, newest first. */
 @Injectable()
@@ -44,12 +54,16 @@ export class ProcessInstances {
   /** @param resourceId only those of this resource */
   async list(query: ListQuery, base: string, self: string, resourceId: number | null = null): Promise<JsonObject> {
     const filters = parseFilters(query.filters, FIELDS).map(renamed);
-    const { views, more } = await this.read(query, filters, resourceId);
+    const [{ views, next }, count] = await Promise.all([
+      this.read(query, filters, resourceId),
+      query.page.count === 'true' ? this.count(filters, resourceId) : undefined,
+    ]);
     const snapshot = await this.registry.snapshot();
     return collection(
       {
         data: views.map((view) => processJson(view, snapshot, base)),
-        nextMarker: more ? markerOf(views.at(-1)!.id) : null,
+        nextMarker: next === null ? null : markerOf(next),
+        count,
       },
       {
         resourceType: 'processInstance',
@@ -110,12 +124,12 @@ export class ProcessInstances {
 
   /** Attempts of one process, or of the newest ones. */
   async executions(processId: string | null, query: ListQuery, base: string, self: string): Promise<JsonObject> {
-    const { views, more } =
-      processId === null ? await this.read(query, [], null) : { views: [await this.view(processId)], more: false };
+    const { views, next } =
+      processId === null ? await this.read(query, [], null) : { views: [await this.view(processId)], next: null };
     return collection(
       {
         data: views.flatMap(executionsOf).map((execution) => executionJson(execution, base)),
-        nextMarker: more ? markerOf(views.at(-1)!.id) : null,
+        nextMarker: next === null ? null : markerOf(next),
       },
       { resourceType: 'processExecution', self, limit: query.page.limit },
     );
@@ -147,31 +161,39 @@ export class ProcessInstances {
     return processes[0];
   }
 
+  private count(filters: Filter[], resourceId: number | null): Promise<Count> {
+    return this.backend.call(countProcesses, ofResource(filters, resourceId));
+  }
+
+  /** The store answers in pages that fit a message and look at a bounded number of rows; asks on until the limit is filled, for a while. */
   private async read(
     query: ListQuery,
     filters: Filter[],
     resourceId: number | null,
-  ): Promise<{ views: ProcessView[]; more: boolean }> {
+  ): Promise<{ views: ProcessView[]; next: number | null }> {
     const views: ProcessView[] = [];
     let beforeId = numberOfMarker(query.page.marker);
-    const wanted = filters.find(({ field }) => field === 'resourceId');
-    const ofResource = resourceId ?? resourceNumber(wanted);
-    const others = filters.filter((filter) => filter !== wanted);
+    const until = monotonicMillis() + LOOK_MILLIS;
     for (;;) {
       const limit = query.page.limit - views.length;
       const answer = await this.backend.call(listProcesses, {
         ids: null,
-        resourceId: ofResource,
-        filters: others,
+        ...ofResource(filters, resourceId),
         limit,
         beforeId,
       });
       views.push(...answer.processes);
-      if (!answer.more || views.length >= query.page.limit || answer.processes.length === 0)
-        return { views, more: answer.more && views.length > 0 };
-      beforeId = views.at(-1)!.id;
+      const full = views.length >= query.page.limit || monotonicMillis() > until;
+      if (answer.next === null || full) return { views, next: answer.next };
+      beforeId = answer.next;
     }
   }
+}
+
+/** A resource that a filter names is a key of its own, not a filter. */
+function ofResource(filters: Filter[], resourceId: number | null): { resourceId: number | null; filters: Filter[] } {
+  const wanted = filters.find(({ field }) => field === 'resourceId');
+  return { resourceId: resourceId ?? resourceNumber(wanted), filters: filters.filter((filter) => filter !== wanted) };
 }
 
 /** The store knows a process's name as `name`. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Filter, listResources, type RelationRef, type ResourceRow } from '@drover/contracts';
+import { countResources, type Filter, listResources, type RelationRef, type ResourceRow } from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
 import type { FieldDefinition, TypeDefinition } from '@drover/process-model';
 import type { RegistrySnapshot } from '@drover/registry';
@@ -61,12 +61,22 @@ export class ResourceLists {
     self: string,
     relation?: RelationRef,
   ): Promise<JsonObject> {
-    const { rows, more } = await this.read(type, filters, page, relation);
+    const counted = {
+      type: type.name,
+      filters,
+      includeRemoved: asksForRemoved(filters),
+      ...(relation && { relation }),
+    };
+    const [{ rows, more }, count] = await Promise.all([
+      this.read(type, filters, page, relation),
+      page.count === 'true' ? this.backend.call(countResources, counted) : undefined,
+    ]);
     const url = collectionUrl(base, type);
     return collection(
       {
         data: rows.map((row) => resourceJson(row, { snapshot, type, base })),
         nextMarker: more ? markerOf(rows.at(-1)!.id) : null,
+        count,
       },
       {
         resourceType: type.name,

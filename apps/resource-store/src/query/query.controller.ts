@@ -1,5 +1,7 @@
 import {
   checkInvariants,
+  countProcesses,
+  countResources,
   listProcesses,
   listResources,
   listTransitions,
@@ -10,6 +12,7 @@ import {
 import { ContractHandler } from '@drover/messaging';
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
+import { CountsService } from './counts.service.js';
 import { InvariantsService } from './invariants.service.js';
 import { QueryService } from './query.service.js';
 import { WhyReader } from './why-reader.js';
@@ -19,6 +22,7 @@ export class QueryController {
   constructor(
     private readonly query: QueryService,
     private readonly invariants: InvariantsService,
+    private readonly counts: CountsService,
     private readonly whyReader: WhyReader,
   ) {}
 
@@ -40,6 +44,16 @@ export class QueryController {
   @ContractHandler(listProcesses)
   processes(@Payload() request: Parameters<QueryService['processes']>[0]) {
     return this.query.processes(request);
+  }
+
+  @ContractHandler(countProcesses)
+  countProcesses(@Payload() request: Parameters<CountsService['processes']>[0]) {
+    return this.counts.processes(request);
+  }
+
+  @ContractHandler(countResources)
+  countResources(@Payload() request: Parameters<CountsService['resources']>[0]) {
+    return this.counts.resources(request);
   }
 
   @ContractHandler(readSummary)
