@@ -371,6 +371,17 @@ describe('a list', () => {
     }
   });
 
+  it('say how many there are in all when asked to, exactly while that is cheap', async () => {
+    const name = fresh('count');
+    for (let i = 0; i < 3; i++) await post('/hosts', { name });
+    const paginationOf = async (path: string) => (await get(path)).json['pagination'];
+    expect(await paginationOf(`/hosts?name=${name}&limit=1&count=true`)).toMatchObject({ total: 3, totalExact: true });
+    expect(await paginationOf(`/hosts?name=${name}&limit=1`)).not.toHaveProperty('total');
+    const creates = '/processinstances?processName=host.create&limit=1&count=true';
+    expect(await paginationOf(creates)).toMatchObject({ totalExact: true, total: expect.any(Number) });
+    expect((await get('/hosts?count=maybe')).status).toBe(422);
+  });
+
   it('filters by envelope and declared fields, in ranges too', async () => {
     const name = fresh('filter');
     for (const cpus of [1, 2, 3, 4]) await post('/hosts', { name, cpus });

@@ -8,6 +8,8 @@ const specification = {
   historyRetentionDays: integer('DROVER_HISTORY_RETENTION_DAYS', { fallback: 30, min: 1, max: 3_650 }),
   /** JetStream replicas of the transition feed: 3 in a NATS cluster. */
   streamReplicas: integer('DROVER_STREAM_REPLICAS', { fallback: 1, min: 1, max: 5 }),
+  /** The feed's stream is kept up to this many bytes, and 7 days; older events are read from the table. */
+  transitionStreamMaxBytes: integer('DROVER_TRANSITION_STREAM_MAX_BYTES', { fallback: 2 * 1024 ** 3, min: 1024 ** 2 }),
   /** Background jobs (relay, presence, partitions) may be kept off a replica. */
   background: choice('DROVER_STORE_BACKGROUND', ['on', 'off'], 'on'),
 };

@@ -1,4 +1,5 @@
 import {
+  DiscardPolicy,
   JetStreamApiError,
   type JetStreamManager,
   jetstreamManager,
@@ -122,7 +123,8 @@ export class GuardedStream {
 
   private watchSize(): void {
     const { used, max } = this.bytes;
-    const full = max > 0 && used > max * ALARM;
+    // One that drops its oldest is meant to be full.
+    const full = this.wanted.discard !== DiscardPolicy.Old && max > 0 && used > max * ALARM;
     if (full && !this.full)
       this.log.error({ stream: this.wanted.name, bytes: used, maxBytes: max }, 'a stream is more than 80 % full');
     this.full = full;

@@ -153,4 +153,16 @@ describe('the relay', () => {
     expectComplete(read);
     expect(read).toHaveLength(101);
   });
+
+  it('the stream is bounded by age and by size, also one that an older version made without bounds', async () => {
+    const manager = await jetstreamManager(connection, { checkAPI: false });
+    await manager.streams.add({ name: STREAMS.transitions, subjects: [SUBJECTS.transitions] });
+    await using store = await start();
+    const { resourceId } = await store.applied(create());
+    await store.applied(write(resourceId, 1));
+    expectComplete(await published(2));
+    const { config } = await manager.streams.info(STREAMS.transitions);
+    expect(config.max_bytes).toBe(64 * 1024 ** 2);
+    expect(config.max_age / 1e6).toBe(7 * 24 * 3_600_000);
+  });
 });

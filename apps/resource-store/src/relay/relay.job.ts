@@ -76,7 +76,7 @@ export class RelayJob {
 
   /** Goes on from where the stream ends, until something fails. */
   private async relay({ epoch, signal }: { epoch: number; signal: AbortSignal }): Promise<void> {
-    const stream = new TransitionStream(this.bus.connection, this.settings.streamReplicas);
+    const stream = new TransitionStream(this.bus.connection, this.settings, this.log);
     const place = await oneRow<{ published: number }>(this.dataSource, BEGIN_RELAY_TERM, [epoch]);
     if (place === undefined) throw new Error('a newer relay is at work');
     let end = await stream.open();

@@ -1,7 +1,9 @@
 import { SUBJECTS, STREAMS, type TransitionEvent } from '@drover/contracts';
 import type { JsonObject } from '@drover/kernel';
+import { GuardedStream, type StreamLog, type WantedStream } from '@drover/messaging';
 import { jetstream, jetstreamManager, RetentionPolicy, StorageType, DiscardPolicy } from '@nats-io/jetstream';
 import { headers, nanos, type NatsConnection } from 'nats';
+import type { StoreSettings } from '../settings.js';
 import type { FeedEvent } from './feed-reader.js';
 
 /** The broker's own fence: stored only when this is the stream's last sequence. */
@@ -9,6 +11,8 @@ const EXPECTED = 'Nats-Expected-Last-Sequence';
 const MAX_AGE_MILLIS = 7 * 24 * 3_600_000;
 /** Messages that are not ours at the end of the stream, looked through for ours. */
 const LOOK_BACK = 100;
+
+type TransitionStreamSettings = Pick<StoreSettings, 'streamReplicas' | 'transitionStreamMaxBytes'>;
 
 /** Where the stream ends. */
 export interface StreamEnd {
@@ -18,27 +22,36 @@ export interface StreamEnd {
   lastPublished: number | null;
 }
 
+/** Bounded by age and by size: whoever needs what the stream no longer has reads it from the table. */
+function wanted({ streamReplicas, transitionStreamMaxBytes }: TransitionStreamSettings): WantedStream {
+  return {
+    name: STREAMS.transitions,
+    subjects: [SUBJECTS.transitions],
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(MAX_AGE_MILLIS),
+    max_bytes: transitionStreamMaxBytes,
+    num_replicas: streamReplicas,
+  };
+}
+
 /** The JetStream side of the relay. Whoever publishes names the end of the stream he knows: a second relay's publication fails. */
 export class TransitionStream {
+  private guarded: GuardedStream | null = null;
+
   constructor(
     private readonly connection: NatsConnection,
-    private readonly replicas: number,
+    private readonly settings: TransitionStreamSettings,
+    private readonly log: StreamLog,
   ) {}
 
   /** Makes the stream if it is not there (also after the broker lost it) and says where it ends. */
   async open(): Promise<StreamEnd> {
-    const manager = await jetstreamManager(this.connection, { checkAPI: false });
-    const { state } = await manager.streams.info(STREAMS.transitions).catch(() =>
-      manager.streams.add({
-        name: STREAMS.transitions,
-        subjects: [SUBJECTS.transitions],
-        storage: StorageType.File,
-        retention: RetentionPolicy.Limits,
-        discard: DiscardPolicy.Old,
-        max_age: nanos(MAX_AGE_MILLIS),
-        num_replicas: this.replicas,
-      }),
-    );
+    this.guarded ??= await GuardedStream.open(this.connection, wanted(this.settings), this.log);
+    await this.guarded.ensure();
+    const { manager, messages } = this.guarded;
+    const state = { messages, first_seq: this.guarded.firstSequence, last_seq: this.guarded.lastSequence };
     let lastPublished: number | null = null;
     const first = Math.max(state.first_seq, state.last_seq - LOOK_BACK);
     for (let seq = state.last_seq; state.messages > 0 && seq >= first && lastPublished === null; seq--) {

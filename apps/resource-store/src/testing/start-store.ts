@@ -61,6 +61,7 @@ export async function startStore(
     feedRetentionDays: 7,
     historyRetentionDays: 30,
     streamReplicas: 1,
+    transitionStreamMaxBytes: 64 * 1024 ** 2,
     background: options.background ?? 'off',
   };
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(
