@@ -1,4 +1,4 @@
-import { rows } from '@drover/database';
+import { oneRow, rows } from '@drover/database';
 import { sleep } from '@drover/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
@@ -11,10 +11,18 @@ import { databaseDay, dropExpired, ensurePartitions, type PartitionedTable } fro
 const HOUR_MILLIS = 3_600_000;
 /** Commands deleted per statement: no long lock, no burst of write-ahead log. */
 const COMMANDS_PER_STATEMENT = 5_000;
-/** Purged resources deleted per statement. */
-const PURGED_PER_STATEMENT = 1_000;
+/** Purged resources looked at per statement: each costs a look into the index of every partition. */
+const PURGED_PER_STATEMENT = 500;
 /** Definition versions deleted per statement; a document may be 1 MiB. */
 const DEFINITIONS_PER_STATEMENT = 100;
+
+/** What one statement did, and where the next goes on. */
+interface PurgedPage {
+  after: string;
+  afterId: number;
+  looked: number;
+  deleted: number;
+}
 
 /**
  * Hourly: partitions ahead, old ones dropped; commands of more than a day ago, replaced definition versions and purged resources deleted.
@@ -68,11 +76,23 @@ export class HousekeepingJob {
       }
       await this.deleteAll(DELETE_COMMANDS, [], COMMANDS_PER_STATEMENT, signal);
       await this.deleteAll(DELETE_DEFINITION_VERSIONS, [this.historyDays], DEFINITIONS_PER_STATEMENT, signal);
-      const purged = await this.deleteAll(DELETE_PURGED, [this.historyDays], PURGED_PER_STATEMENT, signal);
+      const purged = await this.deletePurged(signal);
       if (purged > 0) this.log.info({ purged }, 'purged resources whose history is gone were deleted');
     } finally {
       await runner.query('reset statement_timeout').catch(() => undefined);
       await runner.release();
+    }
+  }
+
+  private async deletePurged(signal: AbortSignal): Promise<number> {
+    let place = { after: '-infinity', afterId: 0 };
+    for (let deleted = 0; ;) {
+      const values = [this.historyDays, PURGED_PER_STATEMENT, place.after, place.afterId];
+      const page = await oneRow<PurgedPage>(this.dataSource, DELETE_PURGED, values);
+      deleted += page?.deleted ?? 0;
+      if (page === undefined || page.looked < PURGED_PER_STATEMENT || signal.aborted) return deleted;
+      place = page;
+      await sleep(50, signal);
     }
   }
 

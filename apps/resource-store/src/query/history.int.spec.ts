@@ -7,8 +7,8 @@ import {
   type ProcessView,
 } from '@drover/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- tools/ is no Nx project; the tool and this test fill alike
-import { fillHistory } from '../../../../tools/lib/fill-history.mjs';
+
+import { fillHistory } from '@drover/testing';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { create } from '../testing/transitions.js';
 

@@ -24,24 +24,36 @@ select p.type, p.id as "resourceId", p.removed::text as "cursorTime", ${millis('
  order by p.type collate "C", p.removed, p.id`;
 
 /**
- * Deletes purged resources whose history is gone: nothing but a live process, a feed row or a finished process keeps one. Locked first, in
- * the order of every commit: the resource, then what hangs on it. $1 days since the purge at least, $2 rows
+ * Deletes purged resources whose history is gone: nothing but a live process, a feed row or a finished process keeps one. A page of the
+ * index at a time, so that those which are kept hold nothing up. Locked first, in the order of every commit: the resource, then its data.
+ * $1 days since the purge at least, $2 rows looked at, $3 and $4 where to go on (time, number)
  */
 export const DELETE_PURGED = `
-with gone as materialized (
-  select r.id
-    from resource_data d join resource r on r.id = d.id
-   where d.purged is not null and d.purged < now() - $1 * interval '1 day' and r.state = 'purged'
-     and not exists (select from process_live p where p.resource_id = d.id)
-     and not exists (select from process_finished f where f.resource_id = d.id)
-     and not exists (select from feed f where f.resource_id = d.id)
+with page as materialized (
+  select d.id, d.purged
+    from resource_data d
+   where d.purged is not null and d.purged < now() - $1 * interval '1 day' and (d.purged, d.id) > ($3::timestamptz, $4::bigint)
    order by d.purged, d.id limit $2
+),
+gone as materialized (
+  select r.id
+    from resource r
+   where r.id = any (array(select id from page)) and r.state = 'purged'
+     and not exists (select from process_live p where p.resource_id = r.id)
+     and not exists (select from process_finished f where f.resource_id = r.id)
+     and not exists (select from feed f where f.resource_id = r.id)
+   order by r.id
      for update of r skip locked
 ),
 narrow as (
-  delete from resource r using gone where r.id = gone.id and r.state = 'purged' returning r.id
+  delete from resource r where r.id = any (array(select id from gone)) returning r.id
+),
+wide as (
+  delete from resource_data d where d.id = any (array(select id from gone)) returning d.id
 )
-delete from resource_data d using narrow where d.id = narrow.id returning d.id`;
+select p.purged::text as after, p.id as "afterId", (select count(*)::int from page) as looked,
+       (select count(*)::int from narrow) as deleted
+  from page p order by p.purged desc, p.id desc limit 1`;
 
 /** Commands of more than a day ago. $1 rows */
 export const DELETE_COMMANDS = `
