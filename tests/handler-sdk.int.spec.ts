@@ -60,6 +60,29 @@ describe('serveHandlers', () => {
     expect(replies).toEqual([{ data: { key: 'a' } }]);
   });
 
+  it('with durable delivery events are taken from the stream, kept while they are worked on, and acknowledged behind the reply', async () => {
+    const manager = await jetstreamManager(engine);
+    await manager.streams.add({ name: 'WORK', subjects: ['drover.work.>'], retention: 'workqueue' });
+    const ack_wait = 300_000_000;
+    await manager.consumers.add('WORK', { durable_name: 'HANDLER_kept', ack_policy: 'explicit', ack_wait });
+    let runs = 0;
+    const handle = async ({ key }: { key: string }) => {
+      runs++;
+      await new Promise((done) => setTimeout(done, 1_000));
+      return { data: { key } };
+    };
+    const kept = { name: 'kept', processes: 'instance.start', delivery: 'durable', handle } as const;
+    const served = await serveHandlers(program, [kept], { onProblem: () => undefined });
+    expect(registrations).toMatchObject([{ name: 'kept', delivery: 'durable' }]);
+    const replyTo = 'drover.reply.1.1.1.abc';
+    const event = { id: 'a.1', key: 'a', replyTo, timeoutMillis: 100, process: 'instance.start', phase: 'handle' };
+    engine.publish('drover.work.kept.instance.start.handle', JSON.stringify({ ...event, resource: {}, data: {} }));
+    await waitFor(() => replies.length === 1);
+    await waitFor(async () => (await manager.streams.info('WORK')).state.messages === 0);
+    expect([replies, runs]).toEqual([[{ data: { key: 'a' } }], 1]);
+    await served.stop();
+  });
+
   it('progress goes before the reply, and a thrown error fails the attempt', async () => {
     await serve(({ progress }) => {
       progress('pulling', 40);

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toolchains } from '../tools/lib/toolchains.mjs';
 
 const HANDLERS = fileURLToPath(new URL('../examples/handlers/', import.meta.url));
-const NAMES = ['demo', 'py-demo', 'micro-demo', 'go-demo'];
+const NAMES = ['demo', 'py-demo', 'micro-demo', 'go-demo', 'durable-demo', 'py-durable-demo'];
 
 interface Program {
   command: string[];
@@ -49,6 +49,8 @@ beforeAll(async () => {
   const script = (file: string): Program | string =>
     python === null ? pythonReason! : { command: [python.path, join(HANDLERS, file)], env: python.env };
   programs.set('demo', { command: [process.execPath, join(HANDLERS, 'typescript/dist/main.js')], env: {} });
+  programs.set('durable-demo', { command: [process.execPath, join(HANDLERS, 'typescript/dist/durable.js')], env: {} });
+  programs.set('py-durable-demo', script('python/durable_driver.py'));
   programs.set('py-demo', script('python/container_driver.py'));
   programs.set('micro-demo', script('micro/container_service.py'));
   programs.set('go-demo', go === null ? goReason! : { command: [go], env: {} });
