@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -141,4 +141,30 @@ it('hosts, storage pools, volumes, networks, nics, addresses and an instance: st
   for (const volume of volumes) expect((await call('DELETE', `volumes/${volume.id}`)).state).toBe('removed');
   expect((await call('DELETE', `hosts/${host.id}`)).state).toBe('removed');
   expect(await state('storagePools', pool)).toBe('removed');
+});
+
+it('the commands of the page that tells it work as they stand there', async () => {
+  const page = await readFile(new URL('../docs/worked-example.md', import.meta.url), 'utf8');
+  const script = [...page.matchAll(/```bash\n(.*?)```/gs)]
+    .map(([, block]) => block!)
+    .join('\n')
+    .replaceAll('http://localhost:8080', stack.url)
+    .replaceAll('nats://127.0.0.1:4222', stack.natsUrl);
+  const shell = spawn('bash', ['-c', script], { cwd: fileURLToPath(new URL('..', import.meta.url)) });
+  let output = '';
+  // The shell tells on its other stream that a program was killed.
+  shell.stdout.on('data', (text: Buffer) => (output += String(text)));
+  await once(shell, 'close');
+  const lines = output
+    .trim()
+    .replaceAll(/\b1[a-z]+\d+\b/g, 'ID')
+    .split('\n');
+  expect(lines).toEqual([
+    ...['active', 'active', 'active', 'instances/ID is stopped', 'volume'],
+    ...['running', 'volumes/ID is active', 'nics/ID is active', 'ipaddresses/ID is associated'],
+    ...['inactive', 'host.remove is refused while instances is not empty: ID (running)'],
+    ...['instances/ID is stopping', 'volumes/ID is active'],
+    ...['volumes/ID is detached', 'nics/ID is inactive', 'ipaddresses/ID is active', 'inactive'],
+    ...['removed', 'nics/ID is removed', 'volumes/ID is detached', 'removed', 'removed', 'storagepools/ID is removed'],
+  ]);
 });

@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { type Phase, processDot, type ProcessHandlers, resourceDot } from '@drover/process-model';
+import {
+  type Phase,
+  type ProcessDefinition,
+  processDot,
+  type ProcessHandlers,
+  resourceDot,
+  type TypeDefinition,
+} from '@drover/process-model';
 import type { FastifyReply } from 'fastify';
 import { processDefinitionUrl, resourceDefinitionUrl } from '../introspection/definition-json.js';
 import { HandlersOf } from '../introspection/handlers-of.js';
@@ -14,6 +21,8 @@ interface Picture {
   dot: string;
   /** where the definition is read */
   definition: string;
+  /** what the page says about related resources, a line each */
+  related: string[];
 }
 
 /** The machines as DOT, as SVG and as a page. */
@@ -30,7 +39,11 @@ export class Pictures {
     const { process, type } = await this.introspection.processOf(id);
     const handlersOf = await this.handlersByPhase();
     const dot = processDot(type, process, handlersOf(process.name), { urlBase: base });
-    await this.send({ title: process.name, dot, definition: processDefinitionUrl(base, process.name) }, format, reply);
+    await this.send(
+      { title: process.name, dot, definition: processDefinitionUrl(base, process.name), related: relatedWork(process) },
+      format,
+      reply,
+    );
   }
 
   /** All processes of the type that a process belongs to. */
@@ -47,6 +60,7 @@ export class Pictures {
         title: type.name,
         dot: await this.dotOfType(type.name, base),
         definition: resourceDefinitionUrl(base, type.name),
+        related: [...relationships(type), ...Object.values(type.processes).flatMap(relatedWork)],
       },
       format,
       reply,
@@ -73,7 +87,7 @@ export class Pictures {
   }
 
   private async send(
-    { title, dot, definition }: Picture,
+    { title, dot, definition, related }: Picture,
     format: PictureFormatName,
     reply: FastifyReply,
   ): Promise<void> {
@@ -86,18 +100,46 @@ export class Pictures {
       case 'html':
         return void reply
           .type('text/html; charset=utf-8')
-          .send(picturePage(title, inlineSvg(await this.graphviz.svg(dot)), dot, definition));
+          .send(picturePage(title, inlineSvg(await this.graphviz.svg(dot)), dot, definition, related));
     }
   }
 }
 
-function picturePage(title: string, svg: string, dot: string, definition: string): string {
+/** The relationships of a type, in words. */
+export function relationships(type: TypeDefinition): string[] {
+  return Object.entries(type.relationships).map(([name, relationship]) => {
+    switch (relationship.kind) {
+      case 'reference':
+        return `${name}: the ${relationship.type} that ${relationship.field} names`;
+      case 'list':
+        return `${name}: the resources of the type ${relationship.type} whose ${relationship.by} names this one`;
+      case 'through':
+        return `${name}: resources of the type ${relationship.type}, by way of ${relationship.through}`;
+    }
+  });
+}
+
+/** What a process does with related resources, in words. */
+export function relatedWork({ name, related, include, refuseWhile }: ProcessDefinition): string[] {
+  const when = { before: 'before its handlers', with: 'beside its handlers', after: 'after its handlers' };
+  return [
+    ...related.map((work) => {
+      const states = work.states === null ? '' : ` that are ${work.states.join(' or ')}`;
+      return `${name} runs ${work.process} on ${work.forEach}${states}, ${when[work.when]}, in ${work.order}`;
+    }),
+    ...(include.length === 0 ? [] : [`${name} sends ${include.join(', ')} along to its handlers`]),
+    ...(refuseWhile.length === 0 ? [] : [`${name} is refused while ${refuseWhile.join(' or ')} is not empty`]),
+  ];
+}
+
+function picturePage(title: string, svg: string, dot: string, definition: string, related: string[]): string {
+  const notes = related.map((line) => `<li>${escapeHtml(line)}</li>`).join('');
   return page(
     `${title} · Drover`,
     `<h1>${escapeHtml(title)}</h1>
 <p class="soft">Dotted: a process begins. Coloured: it ends, with the handlers that do the work.</p>
 <figure>${svg}</figure>
-<nav><a href="${escapeHtml(definition)}">Definition</a><a href="?format=svg">SVG</a><a href="?format=dot">DOT</a><a href="/">Drover</a></nav>
+${notes === '' ? '' : `<h2>Related resources</h2><ul>${notes}</ul>\n`}<nav><a href="${escapeHtml(definition)}">Definition</a><a href="?format=svg">SVG</a><a href="?format=dot">DOT</a><a href="/">Drover</a></nav>
 <details><summary>DOT</summary><pre><code>${escapeHtml(dot)}</code></pre></details>`,
   );
 }
