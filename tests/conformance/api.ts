@@ -1,4 +1,9 @@
 import type { JsonObject } from '@drover/kernel';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Tries of a call that is answered 503: a loaded machine may be late, as the protocol allows. */
+const TRIES = 10;
 
 /** An answer that is an error, as HTTP gave it. */
 export class ApiError extends Error {
@@ -24,6 +29,24 @@ export class Api {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
+  ): Promise<JsonObject> {
+    // A repeat of a write must be the same write: a gateway that was out of time does not know what became of it.
+    const key = method === 'GET' ? {} : { 'idempotency-key': randomUUID() };
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.once(method, path, body, { ...key, ...headers });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 503 || tries === TRIES) throw error;
+        await sleep(tries * 100);
+      }
+    }
+  }
+
+  private async once(
+    method: string,
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
   ): Promise<JsonObject> {
     const response = await fetch(path.startsWith('http') ? path : `${this.url}/v1${path}`, {
       method,

@@ -27,7 +27,7 @@ export class Suite implements AsyncDisposable {
   static async start(): Promise<Suite> {
     const cluster = await Cluster.start({
       only: ['resource-store', 'process-engine', 'gateway'],
-      env: { DROVER_HANDLERS: WORK },
+      env: { DROVER_HANDLERS: WORK, DROVER_PURGE_EVERY_MILLIS: '300' },
     });
     return new Suite(cluster, new Api(cluster.stack.url));
   }

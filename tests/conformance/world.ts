@@ -3,6 +3,7 @@ import { isJsonObject, type Json, type JsonObject } from '@drover/kernel';
 import { waitFor } from '@drover/testing';
 import { parse } from 'yaml';
 import { type Answer, type Delivery, inTurn, SILENCE, TestHandler } from '../support/index.js';
+import { DurableHandler, type WorkAnswer } from '../support/durable-handler.js';
 import { ApiError } from './api.js';
 import type { Scenario } from './scenario.js';
 import type { Suite } from './suite.js';
@@ -29,6 +30,9 @@ processes:
   fail: { start: [running, inactive], transitioning: failing, done: broken }
   remove: { start: [inactive, ran, stopped, broken], transitioning: removing, done: removed }
 `;
+
+/** A bound against a hang, not an expectation: a busy machine may take long. */
+const PATIENCE_MILLIS = 60_000;
 
 /** No reply, until the scenario replies. */
 export const SILENT: typeof SILENCE = SILENCE;
@@ -64,10 +68,15 @@ export const progress = (message: string, percent?: number): JsonObject => ({
   ...(percent === undefined ? {} : { transitioningProgress: percent }),
 });
 
+function script(replies: Reply[]): Answer {
+  return inTurn(...replies.map((reply): Answer => (typeof reply === 'function' ? reply : () => reply)));
+}
+
 /** What a scenario acts with: names of its own on the shared stack, and short verbs. */
 export class World {
   private readonly names = new Map<string, string>();
-  private readonly handlers: TestHandler[] = [];
+  private readonly declared = new Set<string>();
+  private readonly handlers: AsyncDisposable[] = [];
   private script: JsonObject[] = [];
 
   constructor(
@@ -81,14 +90,22 @@ export class World {
    * @param name how the scenario calls the type; it gets a name of its own in the stack
    */
   async declare(yaml = '', name = 'thing'): Promise<void> {
-    const known = this.names.has(name);
-    if (!known) this.names.set(name, `${this.kind === 'external' ? name : `inp${name}`}${this.suite.nextType()}`);
+    const known = this.declared.has(name);
+    this.declared.add(name);
+    this.nameOf(name);
     const document = merged(parse(THING) as JsonObject, (parse(yaml) ?? {}) as JsonObject);
     const whole = { apiVersion: 'drover/v1', kind: 'ResourceType', name: this.type(name), ...document };
     const { api } = this.suite;
     const body = this.renamed(whole) as JsonObject;
     if (known) await api.call('PUT', `/definitions/${this.type(name)}`, body);
     else await api.post('/definitions', body);
+  }
+
+  /** Made at the first mention: a document may name a type that comes after it. */
+  private nameOf(name: string): string {
+    if (!this.names.has(name))
+      this.names.set(name, `${this.kind === 'external' ? name : `inp${name}`}${this.suite.nextType()}`);
+    return this.names.get(name)!;
   }
 
   /** The stack's name of a type. */
@@ -120,7 +137,7 @@ export class World {
     const handler = await TestHandler.connect(
       this.suite.cluster.stack.natsUrl,
       this.handlerName(name),
-      inTurn(...replies.map((reply): Answer => (typeof reply === 'function' ? reply : () => reply))),
+      script(replies),
     );
     this.handlers.push(handler);
     if (!attends) await handler.leave();
@@ -133,6 +150,34 @@ export class World {
       ...(rest as JsonObject),
     });
     return new Handler(this, handler, String(registered['id']));
+  }
+
+  /** One more program of a registered handler. */
+  async replica(name: string, replies: Reply[]): Promise<TestHandler> {
+    const program = await TestHandler.connect(
+      this.suite.cluster.stack.natsUrl,
+      this.handlerName(name),
+      script(replies),
+    );
+    this.handlers.push(program);
+    return program;
+  }
+
+  /** A handler with durable delivery: it pulls its events from the work stream, and answers as `answer` says. */
+  async durable(
+    name: string,
+    processes: string,
+    answer: WorkAnswer = () => ({}),
+    settings: HandlerSettings = {},
+  ): Promise<DurableHandler> {
+    const { attends = true, ...rest } = settings;
+    const handler = await DurableHandler.connect(this.suite.cluster.stack.natsUrl, this.handlerName(name), answer);
+    this.handlers.push(handler);
+    const processConfigs = [{ name: this.processes(processes), onError: null }];
+    const registration = { name: handler.name, uuid: handler.name, delivery: 'durable', processConfigs };
+    await this.suite.cluster.bus.request(registerHandler, { ...registration, ...(rest as JsonObject) });
+    if (attends) await handler.attend();
+    return handler;
   }
 
   /** The stack's name of a handler. */
@@ -187,12 +232,19 @@ export class World {
   }
 
   /** The scenario's names of types, wherever a document names one. */
-  private renamed(value: Json, key = ''): Json {
-    if (Array.isArray(value)) return value.map((one) => this.renamed(one, key));
-    if (isJsonObject(value))
-      return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, this.renamed(one!, name)]));
-    const isName = typeof value === 'string' && ['to', 'list', 'through'].includes(key);
-    return isName ? (this.names.get(value) ?? value) : value;
+  private renamed(value: Json): Json {
+    if (Array.isArray(value)) return value.map((one) => this.renamed(one));
+    if (isJsonObject(value)) {
+      // Elsewhere these keys name verbs and fields: the `to` of a delegate, and of a relationship.
+      const names = 'list' in value ? ['list', 'through'] : value['type'] === 'reference' ? ['to'] : [];
+      return Object.fromEntries(
+        Object.entries(value).map(([name, one]) => [
+          name,
+          names.includes(name) ? this.nameOf(String(one)) : this.renamed(one!),
+        ]),
+      );
+    }
+    return value;
   }
 }
 
@@ -230,7 +282,7 @@ export class Handler {
 
   /** The n-th event it was sent, to be answered at leisure. */
   async asked(count = 1): Promise<Delivery> {
-    await this.program.sent(count);
+    await this.program.sent(count, { timeoutMillis: PATIENCE_MILLIS });
     return this.program.deliveries[count - 1]!;
   }
 
@@ -274,7 +326,7 @@ export class Thing {
   async until(wanted: JsonObject | ((resource: JsonObject) => boolean)): Promise<JsonObject> {
     const fits = typeof wanted === 'function' ? wanted : (resource: JsonObject) => contains(resource, wanted);
     try {
-      await waitFor(() => fits(this.feed().at(-1)?.resource ?? {}), { everyMillis: 10 });
+      await waitFor(() => fits(this.feed().at(-1)?.resource ?? {}), { everyMillis: 10, timeoutMillis: PATIENCE_MILLIS });
     } catch {
       const seen = JSON.stringify(await this.read());
       throw new Error(`${this.path} did not become ${String(JSON.stringify(wanted) ?? wanted)}; it is ${seen}`);
@@ -299,6 +351,13 @@ export class Thing {
   async act(verb: string, data: JsonObject = {}, headers: Record<string, string> = {}): Promise<Process> {
     const answer = await this.world.suite.api.post(`${this.path}?action=${verb}`, this.world.dataFor(data), headers);
     return new Process(this.world, String((answer['links'] as JsonObject)['processInstance']));
+  }
+
+  /** The process instance of this verb that is live, or that ended last. */
+  async processOf(verb: string): Promise<Process> {
+    const found = (await this.processes()).findLast(({ processName }) => String(processName).endsWith(`.${verb}`));
+    if (found === undefined) throw new Error(`${verb} never ran on ${this.path}`);
+    return new Process(this.world, String((found['links'] as JsonObject)['self']));
   }
 
   /** Starts a process and waits for its end. */
@@ -351,7 +410,7 @@ export class Process {
     let last: JsonObject = {};
     const look = async () => contains((last = await this.read()), wanted) && last;
     try {
-      return await waitFor(look, { everyMillis: 40 });
+      return await waitFor(look, { everyMillis: 40, timeoutMillis: PATIENCE_MILLIS });
     } catch {
       throw new Error(`${this.url} did not become ${JSON.stringify(wanted)}; it is ${JSON.stringify(last)}`);
     }
@@ -363,7 +422,7 @@ export class Process {
       const { status, exitReason } = await this.read();
       return status === 'parked' ? 'PARKED' : status === 'finished' && String(exitReason);
     };
-    return waitFor(look, { everyMillis: 40, what: `the end of ${this.url}` }).catch(async (error: Error) => {
+    return waitFor(look, { everyMillis: 40, timeoutMillis: PATIENCE_MILLIS, what: `the end of ${this.url}` }).catch(async (error: Error) => {
       error.message += `; it is ${JSON.stringify(await this.read())}`;
       throw error;
     });

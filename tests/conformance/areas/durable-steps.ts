@@ -243,18 +243,18 @@ export const history = area(
   scenario(
     'records are bounded: the newest ones are kept',
     {
-      given: 'a handler with 70 attempts, which fails in all of them',
+      given: 'a handler with 55 attempts, which fails in all of them',
       when: 'the process is parked',
       then: 'at most 50 step records are kept, among them the last one',
     },
     async (world) => {
-      await world.declare('processes: { run: { retry: { maxAttempts: 70, initialMillis: 1, maxMillis: 1 } } }');
+      await world.declare('processes: { run: { retry: { maxAttempts: 55, initialMillis: 1, maxMillis: 1 } } }');
       await world.handler('a', 'run', [failed('no')]);
       const { process } = await world.running();
       expect(await process.ended()).toBe('PARKED');
       const steps = await process.steps();
       expect(steps.length).toBeLessThanOrEqual(50);
-      expect(steps.at(-1)).toMatchObject({ attempt: 70 });
+      expect(steps.at(-1)).toMatchObject({ attempt: 55 });
     },
   ),
   scenario(

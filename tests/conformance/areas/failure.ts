@@ -137,6 +137,82 @@ export const failure = area(
     },
   ),
   scenario(
+    'the heartbeat clock ends an attempt whose handler falls silent',
+    {
+      given: 'a process with `heartbeatMillis: 400` and attempts of 10 s',
+      when: 'its handler stays silent, and answers the second attempt',
+      then: 'the first attempt ended as TIMEOUT whose message names the heartbeat, long before its 10 s',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { heartbeatMillis: 400 } }');
+      await world.handler('a', 'run', [SILENT, {}]);
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('DONE');
+      const [first] = await process.steps();
+      expect(first).toMatchObject({ outcome: 'timeout', error: { code: 'TIMEOUT' } });
+      expect(JSON.stringify(first)).toMatch(/heartbeat|heartbeatMillis/);
+    },
+  ),
+  scenario(
+    'with a heartbeat, progress does not extend the attempt clock',
+    {
+      given: 'a process with `heartbeatMillis: 1500`, and one attempt of 2.5 s at most',
+      when: 'its handler reports progress every 600 ms and never answers',
+      then: 'the attempt ends as TIMEOUT after 2.5 s, progress or not',
+    },
+    async (world) => {
+      await world.declare(
+        'processes: { run: { heartbeatMillis: 1500, timeoutMillis: 2500, retry: { maxAttempts: 1 } } }',
+      );
+      await world.handler('a', 'run', [
+        async (_event, delivery) => {
+          for (let i = 1; i <= 7; i++) {
+            delivery.reply(progress('working', i));
+            await sleep(600);
+          }
+          return SILENT;
+        },
+      ]);
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      const [step] = await process.steps();
+      expect(step).toMatchObject({ outcome: 'timeout' });
+      expect(Number(step!['stop']) - Number(step!['start'])).toBeGreaterThanOrEqual(2_000);
+    },
+  ),
+  scenario(
+    'codes named in nonRetryable spend the budget at once',
+    {
+      given: 'a process with `retry: {nonRetryable: [NoSuchImage]}` and three attempts',
+      when: 'its handler fails with NoDisk first, and with NoSuchImage then',
+      then: 'there were two attempts, and the process is parked',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { retry: { nonRetryable: [NoSuchImage] } } }');
+      await world.handler('a', 'run', [failed('no', { code: 'NoDisk' }), failed('no', { code: 'NoSuchImage' })]);
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect(await process.steps()).toHaveLength(2);
+    },
+  ),
+  scenario(
+    "a handler's own retry policy wins over the process's",
+    {
+      given:
+        'a process that pauses an hour between attempts, and a handler registered with pauses of 20 ms and two attempts',
+      when: 'the handler fails each time',
+      then: 'the process is parked after two attempts, at once',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { retry: { initialMillis: 3600000, maxMillis: 3600000 } } }');
+      const retry = { maxAttempts: 2, initialMillis: 20, maxMillis: 20, jitter: 0 };
+      await world.handler('a', 'run', [failed('no')], { retry });
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect(await process.steps()).toHaveLength(2);
+    },
+  ),
+  scenario(
     'the waiting clock bounds the wait for an absent handler',
     {
       given: 'a registered handler without a subscriber, and a waitMillis of 1.2 s',

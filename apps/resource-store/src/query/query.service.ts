@@ -97,16 +97,21 @@ export class QueryService {
     beforeId: number | null;
   }): Promise<{ processes: ProcessView[]; more: boolean; next: number | null }> {
     const limit = pageSize(request.ids === null ? request.limit : Math.max(request.limit, request.ids.length));
-    const [live, finished] = await Promise.all([
-      this.processPage<ProcessRow>(request, limit, PROCESS_COLUMNS, 'process_live p', processColumns(true)),
-      this.processPage<FinishedProcessRow>(
-        request,
-        limit,
-        FINISHED_COLUMNS.replaceAll('f.', 'p.'),
-        'process_finished p',
-        processColumns(false),
-      ),
-    ]);
+    // One after the other: a process that ends meanwhile is then in both, never in none.
+    const live = await this.processPage<ProcessRow>(
+      request,
+      limit,
+      PROCESS_COLUMNS,
+      'process_live p',
+      processColumns(true),
+    );
+    const finished = await this.processPage<FinishedProcessRow>(
+      request,
+      limit,
+      FINISHED_COLUMNS.replaceAll('f.', 'p.'),
+      'process_finished p',
+      processColumns(false),
+    );
     const ended = new Set(finished.found.map(({ id }) => id));
     // Below this number one of the two was not looked at: what the other has there belongs to the next page.
     const seenTo = Math.max(live.seenTo, finished.seenTo);

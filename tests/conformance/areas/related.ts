@@ -1,0 +1,270 @@
+import { expect } from 'vitest';
+import { area, scenario } from '../scenario.js';
+import { failedForGood, type Reply, SILENT, type Thing, type World } from '../world.js';
+
+const DISK = 'fields: { thingId: { type: reference, to: thing, update: true } }';
+
+/** A thing with some disks; `run` of the thing does `related` with them. */
+async function withDisks(world: World, related: string, count: number, replies?: Reply[], more = '') {
+  await world.declare(`
+    relationships: { disks: { list: disk, by: thingId } }
+    processes: { run: { related: [${related}] ${more} } }`);
+  await world.declare(DISK, 'disk');
+  const spinner = replies === undefined ? null : await world.handler('spinner', 'disk.run', replies);
+  const thing = await world.create();
+  const disks = await Promise.all(Array.from({ length: count }, () => world.create({ thingId: thing.id }, 'disk')));
+  return { thing, disks, spinner };
+}
+
+const states = (things: Thing[]) => Promise.all(things.map(async (thing) => (await thing.read())['state']));
+
+export const related = area(
+  'Related work',
+  'A process may run processes on related resources as its children, wait for them, and see related resources in its events.',
+  scenario(
+    'children run before the handlers, and the parent goes on when all have ended',
+    {
+      given: 'a thing with three disks, and `related: [{forEach: disks, process: run}]`',
+      when: '`run` of the thing is started',
+      then: 'all disks are in ran when the handler of the thing is asked',
+    },
+    async (world) => {
+      const { thing, disks } = await withDisks(world, '{ forEach: disks, process: run }', 3, [{}]);
+      let seen: unknown[] = [];
+      await world.handler('a', 'run', [
+        async () => {
+          seen = await states(disks);
+          return {};
+        },
+      ]);
+      const process = await thing.runs('run');
+      expect((await process.read())['exitReason']).toBe('DONE');
+      expect(seen).toEqual(['ran', 'ran', 'ran']);
+    },
+  ),
+  scenario(
+    'children are process instances of their own that name their parent',
+    {
+      given: 'a thing with two disks',
+      when: '`run` of the thing has ended',
+      then: 'its children are the two `run`s of the disks, each with its parentId',
+    },
+    async (world) => {
+      const { thing } = await withDisks(world, '{ forEach: disks, process: run }', 2);
+      const process = await thing.runs('run');
+      const { data } = await world.suite.api.get(`/processinstances?parentId=${process.id}`);
+      expect(data).toMatchObject([
+        { parentId: process.id, processName: world.processes('disk.run') },
+        { parentId: process.id, processName: world.processes('disk.run') },
+      ]);
+    },
+  ),
+  scenario(
+    '`when: after` runs the children behind the handlers',
+    {
+      given: 'a thing with a disk, and `when: after`',
+      when: 'the handler of the thing is asked',
+      then: 'the disk is still in inactive; it is in ran when the thing is done',
+    },
+    async (world) => {
+      const { thing, disks } = await withDisks(world, '{ forEach: disks, process: run, when: after }', 1);
+      let seen: unknown[] = [];
+      await world.handler('a', 'run', [
+        async () => {
+          seen = await states(disks);
+          return {};
+        },
+      ]);
+      await thing.runs('run');
+      expect(seen).toEqual(['inactive']);
+      expect(await states(disks)).toEqual(['ran']);
+    },
+  ),
+  scenario(
+    '`when: with` runs children and handlers at the same time',
+    {
+      given: 'a thing with a disk, `when: with`, and handlers of both that wait for each other',
+      when: '`run` of the thing is started',
+      then: 'both are asked before either has answered, and the process ends when both have',
+    },
+    async (world) => {
+      const { thing, spinner } = await withDisks(world, '{ forEach: disks, process: run, when: with }', 1, [SILENT]);
+      const handler = await world.handler('a', 'run');
+      const process = await thing.act('run');
+      const [own, disk] = [await handler.asked(), await spinner!.asked()];
+      own.reply({});
+      disk.reply({});
+      expect(await process.ended()).toBe('DONE');
+    },
+  ),
+  scenario(
+    '`order: sequence` runs one child at a time',
+    {
+      given: 'a thing with three disks, and `order: sequence`',
+      when: 'the children run',
+      then: 'a child is asked only when the one before it has ended',
+    },
+    async (world) => {
+      const { thing, spinner } = await withDisks(world, '{ forEach: disks, process: run, order: sequence }', 3, [
+        SILENT,
+      ]);
+      const process = await thing.act('run');
+      for (let i = 1; i <= 3; i++) {
+        const delivery = await spinner!.asked(i);
+        expect(spinner!.events).toHaveLength(i);
+        delivery.reply({});
+      }
+      expect(await process.ended()).toBe('DONE');
+    },
+  ),
+  scenario(
+    'a related resource that is in the done state already counts as done',
+    {
+      given: 'a thing with two disks, of which one is in ran',
+      when: '`run` of the thing is started',
+      then: 'only the other disk runs, and the process is done',
+    },
+    async (world) => {
+      const { thing, disks, spinner } = await withDisks(world, '{ forEach: disks, process: run }', 2, [{}]);
+      await disks[0]!.runs('run');
+      const process = await thing.runs('run');
+      expect((await process.read())['exitReason']).toBe('DONE');
+      expect(spinner!.events.map(({ resourceId }) => resourceId)).toEqual([disks[0]!.id, disks[1]!.id]);
+    },
+  ),
+  scenario(
+    'a parked child keeps its parent waiting, and why names it first',
+    {
+      given: 'a thing whose only disk fails for good',
+      when: '`run` of the thing is started',
+      then: 'the parent is waitingChildren, its why names the parked child and its error; mended, both go on',
+    },
+    async (world) => {
+      const { thing, disks, spinner } = await withDisks(world, '{ forEach: disks, process: run }', 1, [
+        failedForGood('no spindle'),
+      ]);
+      const process = await thing.act('run');
+      await disks[0]!.until({ transitioning: 'error' });
+      await process.until({ status: 'waitingChildren' });
+      expect(await thing.whyProcess()).toMatchObject({
+        status: 'waitingChildren',
+        children: { count: 1, data: [{ resourceId: disks[0]!.id, status: 'parked', message: 'no spindle' }] },
+      });
+      spinner!.answers({});
+      await (await disks[0]!.processOf('run')).operate('retry');
+      expect(await process.ended()).toBe('DONE');
+    },
+  ),
+  scenario(
+    'a child that ended without success fails the step, unless failures are ignored',
+    {
+      given: 'two things whose disk fails into broken, one with `onFailure: ignore`',
+      when: '`run` of both is started',
+      then: 'the one is parked with ChildFailed, the other one is done',
+    },
+    async (world) => {
+      for (const [onFailure, expected] of [
+        ['fail', 'PARKED'],
+        ['ignore', 'DONE'],
+      ] as const) {
+        const [name, diskName] = [`thing${onFailure}`, `disk${onFailure}`];
+        await world.declare(
+          `
+          relationships: { disks: { list: ${diskName}, by: thingId } }
+          processes: { run: { related: [{ forEach: disks, process: run, onFailure: ${onFailure} }] } }`,
+          name,
+        );
+        await world.declare(
+          `
+          fields: { thingId: { type: reference, to: ${name} } }
+          processes: { run: { onError: fail } }`,
+          diskName,
+        );
+        if (onFailure === 'fail') await world.declare();
+        await world.handler(`spin-${onFailure}`, `${diskName}.run`, [failedForGood('no spindle')]);
+        const thing = await world.create({}, name);
+        await world.create({ thingId: thing.id }, diskName);
+        const process = await thing.act('run');
+        expect(await process.ended()).toBe(expected);
+        if (expected === 'PARKED') expect(await process.read()).toMatchObject({ error: { code: 'ChildFailed' } });
+      }
+    },
+  ),
+  scenario(
+    'a cancel of the parent cancels its children first',
+    {
+      given: 'a thing whose disk is at work',
+      when: '`run` of the thing is cancelled, and the handler of the disk answers',
+      then: 'the handler of the disk heard a notice; the disk is back in inactive, and so is the thing',
+    },
+    async (world) => {
+      const { thing, disks, spinner } = await withDisks(world, '{ forEach: disks, process: run }', 1, [SILENT]);
+      const process = await thing.act('run');
+      const delivery = await spinner!.asked();
+      await process.until({ status: 'waitingChildren' });
+      await process.operate('cancel');
+      await expect.poll(() => spinner!.program.cancels.length, { timeout: 10_000 }).toBe(1);
+      delivery.reply({});
+      expect(await process.ended()).toBe('CANCELED');
+      expect(await states([thing, ...disks])).toEqual(['inactive', 'inactive']);
+    },
+  ),
+  scenario(
+    '`include` sends related resources along in the event',
+    {
+      given: 'a thing with two disks, and `include: [disks]`',
+      when: 'its handler is asked',
+      then: 'the event has `related.disks` with both',
+    },
+    async (world) => {
+      await world.declare(`
+        relationships: { disks: { list: disk, by: thingId } }
+        processes: { run: { include: [disks] } }`);
+      await world.declare(DISK, 'disk');
+      const handler = await world.handler('a', 'run', [{}]);
+      const thing = await world.create();
+      const disks = [
+        await world.create({ thingId: thing.id }, 'disk'),
+        await world.create({ thingId: thing.id }, 'disk'),
+      ];
+      await thing.runs('run');
+      const { related: sent } = handler.events[0] as unknown as { related: { disks: { id: string }[] } };
+      expect(sent.disks.map(({ id }) => id).toSorted()).toEqual(disks.map(({ id }) => id).toSorted());
+    },
+  ),
+  scenario(
+    '`refuseWhile` refuses a start while a relation is not empty',
+    {
+      given: 'a thing with a disk, and `remove` with `refuseWhile: [disks]`',
+      when: 'the thing is removed; and again when the disk is removed',
+      then: 'the first is 422 ActionNotAvailable and names the disk, the second one works',
+    },
+    async (world) => {
+      await world.declare(`
+        relationships: { disks: { list: disk, by: thingId } }
+        processes: { remove: { refuseWhile: [disks] } }`);
+      await world.declare(DISK, 'disk');
+      const thing = await world.create();
+      const disk = await world.create({ thingId: thing.id }, 'disk');
+      const refusal = await world.refused(thing.act('remove'));
+      expect(refusal).toMatchObject({ status: 422, code: 'ActionNotAvailable' });
+      expect(refusal.message).toContain(disk.id);
+      await disk.runs('remove');
+      await thing.runs('remove');
+      expect((await thing.read())['state']).toBe('removed');
+    },
+  ),
+  scenario(
+    'a declared relationship is a link',
+    {
+      given: 'a thing with the relationship disks, and two disks',
+      when: 'the link `disks` of the thing is followed',
+      then: 'the collection holds both disks',
+    },
+    async (world) => {
+      const { thing, disks } = await withDisks(world, '{ forEach: disks, process: run }', 2);
+      const { data } = await world.suite.api.get(`${thing.path}/disks`);
+      expect((data as { id: string }[]).map(({ id }) => id).toSorted()).toEqual(disks.map(({ id }) => id).toSorted());
+    },
+  ),
+);
