@@ -47,7 +47,7 @@ export default defineConfig({
   test: {
     passWithNoTests: true,
     // Only tests that say so (`describe.concurrent`) run beside each other: those of the conformance suite, which mostly wait.
-    maxConcurrency: 12,
+    maxConcurrency: 20,
     projects: [
       {
         ...shared,

@@ -31,7 +31,7 @@ export class Api {
     headers: Record<string, string> = {},
   ): Promise<JsonObject> {
     // A repeat of a write must be the same write: a gateway that was out of time does not know what became of it.
-    const key = method === 'GET' ? {} : { 'idempotency-key': randomUUID() };
+    const key: Record<string, string> = method === 'GET' ? {} : { 'idempotency-key': randomUUID() };
     for (let tries = 1; ; tries++) {
       try {
         return await this.once(method, path, body, { ...key, ...headers });

@@ -223,7 +223,7 @@ export class World {
       (error: unknown) => error,
     );
     if (answer instanceof ApiError) return answer;
-    throw answer instanceof Error ? answer : new Error(`it was not refused, but answered ${JSON.stringify(answer)}`);
+    throw answer instanceof Error ? answer : new Error('it was not refused');
   }
 
   /** Ends what the scenario began: its handlers go. */
@@ -326,7 +326,10 @@ export class Thing {
   async until(wanted: JsonObject | ((resource: JsonObject) => boolean)): Promise<JsonObject> {
     const fits = typeof wanted === 'function' ? wanted : (resource: JsonObject) => contains(resource, wanted);
     try {
-      await waitFor(() => fits(this.feed().at(-1)?.resource ?? {}), { everyMillis: 10, timeoutMillis: PATIENCE_MILLIS });
+      await waitFor(() => fits(this.feed().at(-1)?.resource ?? {}), {
+        everyMillis: 10,
+        timeoutMillis: PATIENCE_MILLIS,
+      });
     } catch {
       const seen = JSON.stringify(await this.read());
       throw new Error(`${this.path} did not become ${String(JSON.stringify(wanted) ?? wanted)}; it is ${seen}`);
@@ -422,10 +425,12 @@ export class Process {
       const { status, exitReason } = await this.read();
       return status === 'parked' ? 'PARKED' : status === 'finished' && String(exitReason);
     };
-    return waitFor(look, { everyMillis: 40, timeoutMillis: PATIENCE_MILLIS, what: `the end of ${this.url}` }).catch(async (error: Error) => {
-      error.message += `; it is ${JSON.stringify(await this.read())}`;
-      throw error;
-    });
+    return waitFor(look, { everyMillis: 40, timeoutMillis: PATIENCE_MILLIS, what: `the end of ${this.url}` }).catch(
+      async (error: Error) => {
+        error.message += `; it is ${JSON.stringify(await this.read())}`;
+        throw error;
+      },
+    );
   }
 
   /** Its attempts, oldest first. */

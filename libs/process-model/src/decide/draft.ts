@@ -253,7 +253,8 @@ export class Draft {
       handler,
       attempt: this.progress.attempt,
       start: this.progress.stepStart,
-      stop: this.around.now,
+      // The engine's idea of the database's clock is corrected now and then: no step ends before it began.
+      stop: Math.max(this.progress.stepStart, this.around.now),
       outcome,
       ...(error === undefined ? {} : { error: { code: error.code, message: clip(error.message, MAX_RECORD_MESSAGE) } }),
     });
@@ -264,7 +265,7 @@ export class Draft {
       n: this.executionCount,
       process: this.name,
       start: this.progress.executionStart,
-      stop: this.around.now,
+      stop: Math.max(this.progress.executionStart, this.around.now),
       exitReason,
     });
   }

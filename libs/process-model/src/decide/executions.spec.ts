@@ -119,3 +119,15 @@ describe('the exit reasons', () => {
     }
   });
 });
+
+it('nothing ends before it began, whatever the engine thinks of the clock', () => {
+  const life = new Life([handler('demo', 'machine.start'), handler('next', 'machine.start')]);
+  life.start('start');
+  life.now -= 5;
+  life.reply(ok());
+  life.now -= 5;
+  life.reply(ok());
+  const [execution] = executionsOf(finished(life, 1_000_000));
+  for (const step of execution!.steps) expect(step.stop).toBeGreaterThanOrEqual(step.start);
+  expect(execution!.stopTime).toBeGreaterThanOrEqual(execution!.startTime);
+});

@@ -49,11 +49,14 @@ function executionView(
     processName: record.process,
     executionCount: record.n,
     startTime: record.start === 0 ? view.startTime : record.start,
-    stopTime: record.stop,
+    // The engine's idea of the database's clock may be a little behind it.
+    stopTime: record.stop === null || record.start !== 0 ? record.stop : Math.max(view.startTime, record.stop),
     exitReason: record.exitReason,
     steps: progress.steps
       .filter((step) => step.execution === record.n)
-      .map((step) => (step.start === 0 ? { ...step, start: view.startTime } : step)),
+      .map((step) =>
+        step.start === 0 ? { ...step, start: view.startTime, stop: Math.max(view.startTime, step.stop) } : step,
+      ),
     transitions: [],
   };
 }
