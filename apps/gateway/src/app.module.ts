@@ -23,6 +23,8 @@ import {
 } from './introspection/introspection.controller.js';
 import { Introspection } from './introspection/introspection.js';
 import { Log } from './log.js';
+import { PausesController } from './pauses/pauses.controller.js';
+import { Pauses } from './pauses/pauses.js';
 import { Graphviz } from './pictures/graphviz.js';
 import { Pictures } from './pictures/pictures.js';
 import { ProcessInstances } from './processes/process-instances.service.js';
@@ -62,6 +64,7 @@ export class GatewayModule {
         ProcessExecutionsController,
         ExternalHandlersController,
         WhyController,
+        PausesController,
         ResourcesController,
       ],
       providers: [
@@ -80,6 +83,7 @@ export class GatewayModule {
         ResourceCommands,
         ProcessInstances,
         ExternalHandlers,
+        Pauses,
         RegisterOverNats,
         HandlersOf,
         Introspection,

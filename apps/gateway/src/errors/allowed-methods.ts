@@ -13,6 +13,14 @@ const OTHERS = new Map<string, Shapes>([
   ['processinstance', [READ, [...READ, 'POST'], READ]],
   ['processexecution', [READ, READ]],
   [
+    'pause',
+    [
+      [...READ, 'POST'],
+      [...READ, 'DELETE'],
+      [...READ, 'DELETE'],
+    ],
+  ],
+  [
     'definition',
     [
       [...READ, 'POST'],

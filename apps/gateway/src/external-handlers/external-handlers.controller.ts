@@ -1,4 +1,4 @@
-import { Body, Controller, Param, Post, Put } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Put } from '@nestjs/common';
 import { Base } from '../http/base-url.js';
 import { BodyPipe } from '../http/body.js';
 import { Command, type CommandOptions } from '../http/command-headers.js';
@@ -13,6 +13,11 @@ export class ExternalHandlersController {
   @Post()
   create(@Body(BodyPipe) body: RequestBody, @Command() options: CommandOptions, @Base() base: string) {
     return this.handlers.create(body, options, base);
+  }
+
+  @Get(':id')
+  read(@Param('id') id: string, @Base() base: string) {
+    return this.handlers.read(id, base);
   }
 
   @Put(':id')

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { listBuiltinHandlers } from '@drover/contracts';
+import { listBuiltinHandlers, readGate } from '@drover/contracts';
 import { DroverError, type Json, type JsonObject } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
+import { Backend } from '../backend/backend.js';
 import type { CommandOptions } from '../http/command-headers.js';
 import { bodyFor, type RequestBody } from '../http/form.js';
 import { Registry } from '../registry/registry.js';
 import { ResourceCommands } from '../resources/resource-commands.js';
+import { ResourceReads } from '../resources/resource-reads.js';
 import { changedFields, registrationFields } from './registration.js';
 
 const PLURAL = 'externalhandlers';
@@ -17,6 +19,8 @@ export class ExternalHandlers {
     private readonly registry: Registry,
     private readonly commands: ResourceCommands,
     private readonly bus: MessageBus,
+    private readonly reads: ResourceReads,
+    private readonly backend: Backend,
   ) {}
 
   /** 201 in state `registering`. A name that an active handler has, or a known uuid, is 409. */
@@ -25,8 +29,17 @@ export class ExternalHandlers {
     return this.commands.createOf(type, await this.registration(bodyFor(type, body)), options, base);
   }
 
+  /** As every resource; one with limits also tells what passes its gate now. */
+  async read(id: string, base: string): Promise<JsonObject> {
+    const json = await this.reads.read(PLURAL, id, base);
+    const { name, maxInFlight = null, circuitBreaker = null } = json;
+    if (typeof name !== 'string' || (maxInFlight === null && circuitBreaker === null)) return json;
+    const { inFlight, held, circuit } = await this.backend.call(readGate, { handler: name });
+    return { ...json, inFlight, held, circuit };
+  }
+
   async update(id: string, body: RequestBody, options: CommandOptions, base: string): Promise<JsonObject> {
-    const fields = bodyFor(await this.registry.typeOfPath(PLURAL), body);
+    const { inFlight: _, held: __, circuit: ___, ...fields } = bodyFor(await this.registry.typeOfPath(PLURAL), body);
     const changed = await this.registry.judge(({ types }) => changedFields(fields, types));
     await this.refuseBuiltin(changed['name']);
     return this.commands.update(PLURAL, id, changed, options, base);

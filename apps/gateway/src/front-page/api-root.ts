@@ -4,7 +4,14 @@ import { Registry } from '../registry/registry.js';
 import { collectionUrl } from '../resources/resource-json.js';
 
 /** Collections that are no resource types. */
-const OWN = ['definitions', 'resourceDefinitions', 'processDefinitions', 'processInstances', 'processExecutions'];
+const OWN = [
+  'definitions',
+  'resourceDefinitions',
+  'processDefinitions',
+  'processInstances',
+  'processExecutions',
+  'pauses',
+];
 
 /** `GET /v1`: where everything is. */
 @Injectable()

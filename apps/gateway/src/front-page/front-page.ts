@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { readSummary, type StuckProcess, type Summary } from '@drover/contracts';
+import { type PauseRow, readSummary, type StuckProcess, type Summary } from '@drover/contracts';
 import type { Json } from '@drover/kernel';
 import type { FieldDefinition, TypeDefinition } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
@@ -20,7 +20,8 @@ export class FrontPage {
   ) {}
 
   async html(base: string): Promise<string> {
-    const types = (await this.orNull(this.registry.snapshot()))?.types.all() ?? [];
+    const snapshot = await this.orNull(this.registry.snapshot());
+    const types = snapshot?.types.all() ?? [];
     const shown = types.find(({ name }) => name === 'instance') ?? types.find(({ system }) => !system);
     const [summary, svg] = await Promise.all([
       this.orNull(this.backend.call(readSummary, {})),
@@ -30,6 +31,7 @@ export class FrontPage {
       'Drover',
       [
         heading(summary),
+        paused(snapshot?.pauses ?? []),
         stuck(summary, types, base),
         picture(shown, svg),
         running(summary, types, base),
@@ -53,6 +55,16 @@ function heading(summary: Summary | null): string {
   const state =
     summary === null ? 'The services behind the gateway do not answer right now.' : `${live} processes are running.`;
   return `<h1>Drover</h1><p class="soft">Resource lifecycle orchestrator. ${state}</p>`;
+}
+
+/** Nobody should have to guess why nothing moves. */
+function paused(pauses: readonly PauseRow[]): string {
+  if (pauses.length === 0) return '';
+  const items = pauses.map(({ scope, operator, reason }) => {
+    const why = reason === null ? '' : `: ${escapeHtml(reason)}`;
+    return `<li><code>${escapeHtml(scope)}</code> by ${escapeHtml(operator ?? 'an operator')}${why}</li>`;
+  });
+  return `<section><h2>Paused</h2><p>No attempt begins in these scopes: <a href="/v1/pauses">pauses</a>.</p><ul>${items.join('')}</ul></section>`;
 }
 
 /** What waits for somebody, each with the page that says why. */
