@@ -172,11 +172,11 @@ describe('related work', () => {
     await spinner.sent(5);
     await client.operate(processId!, 'cancel');
     // The handlers are told, and answer; only then do the children leave, and after them their parent.
+    await expect.poll(() => spinner.cancels, { timeout: 10_000 }).toHaveLength(5);
     spinner.deliveries.forEach((delivery) => delivery.reply({}));
     await client.until(rackId, { state: 'inactive', transitioning: 'no' }, { timeoutMillis: 10_000 });
     expect(new Set(await states(diskIds))).toEqual(new Set(['inactive']));
     expect(await client.process(processId!)).toMatchObject({ exitReason: 'CANCELED' });
-    expect(spinner.cancels).toHaveLength(5);
   });
 
   it('an in-process handler asks for work on what its resource is related to', async () => {

@@ -107,7 +107,10 @@ export class RegistryMirror {
 
   private load(): Promise<RegistrySnapshot> {
     this.queued = null;
-    this.loading = this.read().finally(() => (this.loading = null));
+    this.loading = this.read().finally(() => {
+      // Who is queued reads next, and alone: of two readings at once the older one could come last.
+      if (this.queued === null) this.loading = null;
+    });
     return this.loading;
   }
 
