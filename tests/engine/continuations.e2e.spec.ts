@@ -71,6 +71,28 @@ describe('from one process to the next', () => {
     expect((await client.read(id)).data['size']).toBe(4);
   });
 
+  it('a chain to what is done where the process ends is a success: ALREADY_DONE, with no further process', async () => {
+    const { client } = cluster;
+    await client.define(machine('settled'));
+    await cluster.handler('settled-driver', {
+      processes: 'settled.stop',
+      answer: () => ({ chainProcess: 'settled.create', delegate: true, data: { size: 4 } }),
+    });
+    const id = await cluster.client.rested('settled');
+    await client.ended((await client.start('settled.start', id)).processId!);
+    const { processId } = await client.start('settled.stop', id);
+    expect(await client.ended(processId!)).toBe('ALREADY_DONE');
+    expect(await client.read(id)).toMatchObject({ state: 'stopped', transitioning: 'no', data: { size: 4 } });
+    const { exitReason, progress } = await client.process(processId!);
+    expect(exitReason).toBe('ALREADY_DONE');
+    expect(progress['steps']).toMatchObject([{ outcome: 'done', error: { code: 'NoDelegate' } }]);
+    expect((await client.processesOf(id)).map(({ name }) => name)).toEqual([
+      'settled.create',
+      'settled.start',
+      'settled.stop',
+    ]);
+  });
+
   it('a chain to nothing, or to what cannot start there, is the failure of its handler', async () => {
     const { client } = cluster;
     await client.define(machine('lost'));

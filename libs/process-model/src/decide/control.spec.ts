@@ -60,6 +60,18 @@ describe('delegate', () => {
   });
 });
 
+describe('a delegate that the definition does not have', () => {
+  it('is not taken, and the record of the step says so', () => {
+    const life = new Life([handler('demo', 'machine.start')]);
+    life.start('start');
+    life.reply(reply({ delegate: true }));
+    expect(life.path).toEqual(['starting', 'running']);
+    expect(life.finished).toMatchObject([{ exitReason: 'DONE' }]);
+    const { steps } = life.finished[0]!.progress as { steps: StepRecord[] };
+    expect(steps).toMatchObject([{ outcome: 'done', error: { code: 'NoDelegate' } }]);
+  });
+});
+
 describe('chainProcess', () => {
   it('ends by starting another process of the same resource, in one commit', () => {
     const life = new Life([handler('demo', 'machine.*')]);
@@ -119,6 +131,27 @@ describe('chainProcess', () => {
       undefined,
       { code: 'ChainReplaced', message: 'machine.kill instead of machine.stop, asked for before' },
     ]);
+  });
+
+  it.each([
+    ['itself', 'start', 'machine.start', ['starting', 'running']],
+    ['a process that ends where this one ends', 'stop', 'Machine.Kill', ['stopping', 'killing', 'stopped']],
+    ['a process that ended there before', 'stop', 'machine.create', ['stopping', 'stopped']],
+  ])('to %s: ends as a success, with nothing to do for it', (_, verb, chainProcess, path) => {
+    const life = new Life([handler('demo', `machine.${verb}`)], verb === 'start' ? 'stopped' : 'running');
+    life.start(verb, {}, 'drover.notify.a.b');
+    life.reply(reply({ chainProcess, data: { cpus: 3 } }));
+    expect(life.path).toEqual(path);
+    expect(life.finished[0]).toMatchObject({ exitReason: path.length === 2 ? 'ALREADY_DONE' : 'CHAIN' });
+    expect(life.resource).toMatchObject({ state: path.at(-1), transitioning: 'no', data: { cpus: 3 } });
+  });
+
+  it('to what is done already, and a delegate: rests where the chain would have led', () => {
+    const life = new Life([handler('demo', 'machine.create')], 'requested');
+    life.start('create');
+    life.reply(reply({ chainProcess: 'machine.create', delegate: true }));
+    expect(life.path).toEqual(['creating', 'stopped']);
+    expect(life.finished).toMatchObject([{ exitReason: 'ALREADY_DONE' }]);
   });
 
   it('wins over a delegate', () => {

@@ -3,7 +3,15 @@ import { DroverError, type JsonObject, retryDelayMillis } from '@drover/kernel';
 import type { ProcessDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
 import { stepsOf } from '../handlers/steps-of.js';
-import { chainTarget, type Continuation, delegateTarget, doneFor, onErrorTarget, ownProcess } from '../states/index.js';
+import {
+  chainIsDone,
+  chainTarget,
+  type Continuation,
+  delegateTarget,
+  doneFor,
+  onErrorTarget,
+  ownProcess,
+} from '../states/index.js';
 import { LOOK_MILLIS } from './durable.js';
 import { type Draft, type Effect, splitStep, type Surroundings } from './draft.js';
 import { heldAtStart, isHeld } from './gates.js';
@@ -118,10 +126,7 @@ export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'don
   }
   const { progress } = draft;
   const chain = reply.chainProcess?.toLowerCase() ?? null;
-  // The last one wins; whoever asked for another process before must be able to see why it was not started.
-  if (chain !== null && progress.chain !== null && chain !== progress.chain)
-    draft.record('done', { code: 'ChainReplaced', message: `${chain} instead of ${progress.chain}, asked for before` });
-  else draft.record('done');
+  draft.record('done', unmet(draft, chain, reply.delegate));
   progress.done.push(progress.step!);
   if (reply.endPhase) progress.endedPhases.push(splitStep(progress.step!)[0]);
   if (reply.delegate) progress.delegate = true;
@@ -130,6 +135,20 @@ export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'don
   draft.error = null;
   draft.say('yes', null);
   advance(draft);
+}
+
+/** What a result asked for and does not get, or what it takes from an earlier one: whoever asked must be able to see why. */
+function unmet(
+  { definition, name, progress }: Draft,
+  chain: string | null,
+  delegate: boolean,
+): { code: string; message: string } | undefined {
+  // The last one wins.
+  if (chain !== null && progress.chain !== null && chain !== progress.chain)
+    return { code: 'ChainReplaced', message: `${chain} instead of ${progress.chain}, asked for before` };
+  if (delegate && definition!.delegate === null)
+    return { code: 'NoDelegate', message: `${name} has no delegate to go on in; it ends as without this request` };
+  return undefined;
 }
 
 /** Where a chain asked for by a result goes. */
@@ -142,6 +161,7 @@ function checkChain(draft: Draft, name: string): void {
   if (chainOf(draft, name) !== null) return;
   const { state } = draft.region;
   const next = ownProcess(draft.around.type, name.toLowerCase());
+  if (next !== null && chainIsDone(draft.definition!, state, next)) return;
   const why =
     next === null
       ? `is no process of ${draft.around.type.name}`
@@ -166,17 +186,27 @@ export function finish(draft: Draft): void {
     followUp(draft, chain, { exit: 'CHAIN', beganState: done, predecessor: draft.progress.predecessor });
     return;
   }
+  if (draft.progress.chain !== null) {
+    // What was asked for is reached without it.
+    rest(draft, done, 'ALREADY_DONE');
+    return;
+  }
   const delegate = delegateTarget(draft.around.type, definition, draft.region.state);
   if (delegate !== null && (definition.delegate!.always || draft.progress.delegate)) {
     continueIn(draft, delegate);
     return;
   }
+  rest(draft, done, 'DONE');
+}
+
+/** The resource rests in the done state, and the process has ended. */
+function rest(draft: Draft, done: string, exit: 'DONE' | 'ALREADY_DONE'): void {
   draft.move(done, 'done', 'done');
   const { cause } = draft.progress;
   if (cause === null) draft.say('no', null);
   else draft.say('error', cause.message);
-  draft.end('DONE');
-  draft.effects.push(ended(draft, 'DONE'));
+  draft.end(exit);
+  draft.effects.push(ended(draft, exit));
 }
 
 /** The same instance goes on in another definition, without resting in done. */
@@ -435,6 +465,6 @@ export function park(draft: Draft, exit: 'UNKNOWN_EXCEPTION' | 'TIMEOUT' | 'CANC
   });
 }
 
-export function ended(draft: Draft, exitReason: 'DONE' | 'CANCELED'): Effect {
+export function ended(draft: Draft, exitReason: 'DONE' | 'ALREADY_DONE' | 'CANCELED'): Effect {
   return { kind: 'ended', processId: draft.process.id, notify: draft.process.notify, exitReason };
 }

@@ -1,5 +1,5 @@
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
-import { doneFor, transitioningFor } from './predicates.js';
+import { doneFor, isDone, transitioningFor } from './predicates.js';
 
 /** A process that goes on from another one's transitioning state, and the transitioning state it takes. */
 export interface Continuation {
@@ -29,6 +29,12 @@ export function chainTarget(
   const done = doneFor(from, transitioningState);
   const transitioning = (done === null ? null : transitioningFor(to, done)) ?? transitioningFor(to, transitioningState);
   return transitioning === null ? null : { process: to, transitioning };
+}
+
+/** Would a chain from P's transitioning state find Q's work done: is the state where P ends a done state of Q? */
+export function chainIsDone(from: ProcessDefinition, transitioningState: string, to: ProcessDefinition): boolean {
+  const done = doneFor(from, transitioningState);
+  return to.stateField === from.stateField && done !== null && isDone(to, done);
 }
 
 /** Where the process's own delegate goes from its transitioning state; null when there is none. */
