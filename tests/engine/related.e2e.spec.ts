@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ProcessView, ResourceRow } from '@drover/contracts';
 import { fileURLToPath } from 'node:url';
+import { waitFor } from '@drover/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, Cluster, late, never } from '../support/index.js';
 
@@ -171,6 +172,7 @@ describe('related work', () => {
     const { processId } = await client.start('halted.start', rackId);
     await spinner.sent(5);
     await client.operate(processId!, 'cancel');
+    await waitFor(() => spinner.cancels.length === 5, { what: 'five cancel notices' });
     // The handlers are told, and answer; only then do the children leave, and after them their parent.
     await expect.poll(() => spinner.cancels, { timeout: 10_000 }).toHaveLength(5);
     spinner.deliveries.forEach((delivery) => delivery.reply({}));
