@@ -157,7 +157,7 @@ export type CommitOutcome =
       now: number;
       /** what ended with the resource in its other regions; absent when nothing did */
       swept?: SweptProcess[];
-      /** with `returnResource`: an existing resource as it was before the change */
+      /** with `returnResource`: an existing resource as it was before the change; its `revision` alone is the one after it */
       before: ResourceRow | null;
     }
   /** this command was applied before, by this or another try */

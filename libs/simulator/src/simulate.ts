@@ -1,5 +1,6 @@
 import type { TypeDefinition } from '@drover/process-model';
 import type { Mutant } from './mutants.js';
+import type { StoreModel } from './store/store-model.js';
 import { World, type WorldOptions } from './world/world.js';
 
 /** What became of one seed. */
@@ -8,6 +9,8 @@ export interface SeedResult {
   events: number;
   /** what was wrong, in words that begin with the number of the invariant; empty when nothing was */
   violations: string[];
+  /** what is left */
+  store: StoreModel;
 }
 
 /** Runs one seed to its end, or to its first violation. The same seed, types and defect give the same events on every machine. */
@@ -19,7 +22,7 @@ export function simulate(options: WorldOptions): SeedResult {
     // A decision that throws is a violation like any other: it can be replayed.
     world.checks.fail(`thrown: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
-  return { seed: options.seed, events: world.events, violations: world.checks.violations };
+  return { seed: options.seed, events: world.events, violations: world.checks.violations, store: world.store };
 }
 
 /**

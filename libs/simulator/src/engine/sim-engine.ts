@@ -324,7 +324,7 @@ export class SimEngine {
           case 'carryOut':
             if (typeof after.wakeMillis === 'number' && after.wakeMillis < POLL_MILLIS)
               this.link.later(after.wakeMillis, () => this.hurry());
-            this.carryOut(effects, after.process, after.resource, work, around);
+            this.carryOut([...effects, ...after.effects], after.process, after.resource, work, around);
             return worked('done');
           case 'again':
             return this.attempt(after, task, worked, tries + 1);

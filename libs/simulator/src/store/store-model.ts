@@ -26,6 +26,15 @@ export interface Applied {
   ended: FinishedProcess[];
 }
 
+/** What was asked of the store, with its answer: a history that another store can be asked to repeat. */
+export type StoreOperation =
+  | { kind: 'commit'; transition: CommitTransition; outcome: CommitOutcome }
+  | { kind: 'claim'; leaseMillis: number; processIds: number[] }
+  | { kind: 'release'; handler: string; limit: number; released: number }
+  | { kind: 'wakeOldest'; woken: number }
+  | { kind: 'wakeSlot'; slot: number; epoch: number; held: number; woken: number }
+  | { kind: 'registry' };
+
 /** Guards and duties that a planted defect switches off. */
 export interface StoreDefects {
   /** versions and revisions are not compared */
@@ -76,6 +85,7 @@ export class StoreModel {
     private readonly observer: (applied: Applied) => void = () => undefined,
     slots = 4,
     private readonly defects: StoreDefects = {},
+    private readonly record: (operation: StoreOperation) => void = () => undefined,
   ) {
     this.slots = Array.from({ length: slots }, () => ({ engine: null, epoch: 0, expiresAt: 0 }));
   }
@@ -84,10 +94,17 @@ export class StoreModel {
   changeRegistry(handlers: readonly HandlerRow[] = this.handlers): void {
     this.handlers = handlers;
     this.registryRevision++;
+    this.record({ kind: 'registry' });
   }
 
   /** Commits one transition: wholly or not at all. */
   commit(transition: CommitTransition): CommitOutcome {
+    const outcome = this.judge(transition);
+    this.record({ kind: 'commit', transition, outcome });
+    return outcome;
+  }
+
+  private judge(transition: CommitTransition): CommitOutcome {
     const { commandId } = transition;
     const known = commandId === null ? undefined : this.commands.get(commandId);
     if (known !== undefined && this.defects.forgetsCommands !== true) return this.repeat(transition, known);
@@ -108,6 +125,7 @@ export class StoreModel {
       held.wakeAt = now + leaseMillis;
       return this.workOf(held);
     });
+    if (work.length > 0) this.record({ kind: 'claim', leaseMillis, processIds: work.map(({ process }) => process.id) });
     let next = Infinity;
     for (const { wakeAt } of this.live.values()) next = Math.min(next, wakeAt);
     return { work, nextInMillis: next === Infinity ? null : Math.max(0, next - now) };
@@ -135,6 +153,7 @@ export class StoreModel {
       held.row = { ...held.row, resend: true };
       released++;
     }
+    this.record({ kind: 'release', handler, limit, released });
     return released;
   }
 
@@ -154,6 +173,7 @@ export class StoreModel {
       held.wakeAt = now;
       woken++;
     }
+    if (woken > 0) this.record({ kind: 'wakeOldest', woken });
     return woken;
   }
 
@@ -195,7 +215,13 @@ export class StoreModel {
 
   /** Marks what is out in a slot for a repeat with the same id, and wakes it. @returns how many */
   wakeSlot(slot: number, epoch: number): number {
-    if (this.slots[slot]!.epoch !== epoch && this.defects.noEpoch !== true) return 0;
+    const held = this.slots[slot]!.epoch;
+    const woken = held === epoch || this.defects.noEpoch === true ? this.wakeAllOf(slot) : 0;
+    this.record({ kind: 'wakeSlot', slot, epoch, held, woken });
+    return woken;
+  }
+
+  private wakeAllOf(slot: number): number {
     let woken = 0;
     for (const held of this.live.values()) {
       if (held.row.slot !== slot || !STATES_WITHOUT_WORK.has(held.row.status)) continue;
@@ -331,6 +357,14 @@ export class StoreModel {
     if (start !== null) live = this.begin(stored, start, from!);
     if (change !== null && stateField === 'state' && isGone(next) && this.defects.noSweep !== true)
       this.sweep(stored, ended);
+    const swept = (end === null ? ended : ended.slice(1)).map(({ row }) => ({
+      id: row.id,
+      name: row.name,
+      status: row.status,
+      dispatch: row.dispatch,
+      notify: row.notify,
+      progress: row.progress,
+    }));
     if (processId !== null && update === null && end === null) live = guarded;
     if (change !== null) {
       const name = change.process;
@@ -350,6 +384,7 @@ export class StoreModel {
       processId: live?.row.id ?? null,
       processVersion: live?.row.version ?? null,
       now: this.now(),
+      ...(swept.length === 0 ? {} : { swept }),
       before: transition.returnResource ? before : null,
     };
   }

@@ -8,7 +8,7 @@ import { Broker } from '../outside/broker.js';
 import { Clients } from '../outside/clients.js';
 import { ExternalHandler } from '../outside/external-handler.js';
 import { Random } from '../random.js';
-import { StoreModel, type StoreDefects } from '../store/store-model.js';
+import { StoreModel, type StoreDefects, type StoreOperation } from '../store/store-model.js';
 import { type Cause, Checks } from './checks.js';
 import { drawFaults, type Faults, NO_FAULTS } from './faults.js';
 import { EXTERNAL, IN_PROCESS } from './scenario.js';
@@ -31,8 +31,8 @@ export interface WorldOptions {
   mutant?: Mutant | null;
   /** told of everything that happens, for reading */
   trace?: (line: string) => void;
-  /** told of each commit, as the store decided it */
-  onCommit?: (transition: CommitTransition, outcome: CommitOutcome) => void;
+  /** told of everything that was asked of the store, with the database's time, epoch milliseconds */
+  record?: (operation: StoreOperation, now: number) => void;
 }
 
 /** Everything around the decisions of one seed: time, engines, store, broker, handlers, clients, and what goes wrong. */
@@ -79,6 +79,7 @@ export class World {
       (applied) => this.checks.applied(applied),
       REPLY_SLOTS,
       defectsOf(this.mutant),
+      (operation) => options.record?.(operation, Math.floor(this.now)),
     );
     this.checks.store = this.store;
     this.broker = new Broker(
@@ -121,7 +122,6 @@ export class World {
   commit(transition: CommitTransition, cause: Cause): CommitOutcome {
     this.checks.cause = cause;
     const outcome = this.store.commit(transition);
-    this.options.onCommit?.(transition, outcome);
     this.note(
       () =>
         `commit ${describe(transition)}: ${outcome.outcome} (${cause.kind === 'input' ? cause.input.kind : 'command'})`,
