@@ -121,7 +121,13 @@ class Repeat {
     switch (outcome.outcome) {
       case 'applied': {
         const { resourceId, processId, now, before } = outcome;
-        const ids = { resourceId: this.id(resourceId), processId: this.id(processId) };
+        const ids = {
+          resourceId: this.id(resourceId),
+          processId: this.id(processId),
+          ...(outcome.swept === undefined
+            ? {}
+            : { swept: byId(outcome.swept.map((one) => ({ ...one, id: this.id(one.id) }))) }),
+        };
         const resource = before === null ? null : { ...this.resource(before), revision: outcome.revision };
         return { ...outcome, ...ids, now: now + offset, before: resource };
       }
@@ -153,11 +159,17 @@ class Repeat {
   }
 }
 
+/** Sorted, in place: their order is nobody's promise. */
+function byId<T extends { id: number }>(rows: T[]): T[] {
+  return rows.sort((a, b) => a.id - b.id);
+}
+
 async function repeat(history: Repeat, operation: StoreOperation): Promise<void> {
   switch (operation.kind) {
     case 'commit': {
       const [outcome] = await store.commit(history.transition(operation.transition));
       history.learn(operation.outcome, outcome!);
+      if (outcome!.outcome === 'applied' && outcome!.swept !== undefined) byId(outcome!.swept);
       expect(outcome).toEqual(history.outcome(operation.outcome));
       return;
     }
@@ -194,7 +206,7 @@ async function expectSameRows(history: Repeat, model: StoreModel, now: number): 
     ...history.process(readProcess(held, now)),
     wakeAt: held.wakeAt === Infinity ? null : held.wakeAt + offset,
   }));
-  expect(live).toEqual(expected.sort((a, b) => a.id - b.id));
+  expect(live).toEqual(byId(expected));
   const finished = await store.sql(
     `select id, resource_id as "resourceId", name, exit_reason as "exitReason", error_code as "errorCode",
             error_message as "errorMessage", progress, (date_part('epoch', end_time) * 1000)::float8 as "endTime"
@@ -211,7 +223,7 @@ async function expectSameRows(history: Repeat, model: StoreModel, now: number): 
     progress,
     endTime: endTime + offset,
   }));
-  expect(finished).toEqual(ended.sort((a, b) => a.id - b.id));
+  expect(finished).toEqual(byId(ended));
   const feed = await store.sql(
     `select resource_id as "resourceId", process_id as "processId", revision, kind, process,
             coalesce(state_field, 'state') as "stateField", from_state as "from", to_state as "to"

@@ -92,7 +92,7 @@ export class EngineLife implements EngineLink {
   }
 
   databaseNow(): number {
-    return this.world.now + this.wallSkew;
+    return Math.floor(this.world.now) + this.wallSkew;
   }
 
   later(millis: number, run: () => void): void {
