@@ -14,7 +14,7 @@ const SEEDS = 20;
 
 const definition = (name: string): string =>
   readFileSync(new URL(`../examples/definitions/${name}.yaml`, import.meta.url), 'utf8');
-const types = typesOf(['instance', 'volume'].map(definition));
+const types = typesOf(['instance', 'volume', 'nic', 'ipAddress'].map(definition));
 
 /**
  * PostgreSQL with a clock that stands still until it is set: an unqualified `now()` finds this function before the system's own. The
@@ -33,7 +33,7 @@ const closing: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   const database = await createDatabase();
-  closing.push(() => database[Symbol.asyncDispose]());
+  closing.push(async () => database[Symbol.asyncDispose]());
   {
     await using plain = await startStore({ databaseUrl: database.url });
     await plain.sql(`drop schema public cascade`);
@@ -42,7 +42,7 @@ beforeAll(async () => {
     await plain.sql(`alter database "${database.name}" set search_path = public, pg_catalog`);
   }
   store = await startStore({ databaseUrl: database.url });
-  closing.unshift(() => store[Symbol.asyncDispose]());
+  closing.unshift(async () => store[Symbol.asyncDispose]());
 });
 afterAll(async () => {
   for (const close of closing) await close();

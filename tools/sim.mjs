@@ -15,7 +15,7 @@ import { run } from './lib/run.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Real definitions that the simulated world has beside its own. */
-const DEFINITIONS = ['instance', 'volume'];
+const DEFINITIONS = ['instance', 'volume', 'nic', 'ipAddress'];
 /** Failing seeds that are listed. */
 const MAX_LISTED = 10;
 

@@ -6,7 +6,7 @@ import { typesOf } from './world/scenario.js';
 
 const definition = (name: string): string =>
   readFileSync(new URL(`../../../examples/definitions/${name}.yaml`, import.meta.url), 'utf8');
-const types = typesOf(['instance', 'volume'].map(definition));
+const types = typesOf(['instance', 'volume', 'nic', 'ipAddress'].map(definition));
 
 /** Seeds in which each planted defect must show itself. */
 const SEEDS = 150;

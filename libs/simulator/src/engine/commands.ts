@@ -23,7 +23,15 @@ const READ_MILLIS = 2_000;
 /** What a client asks for; the same with the same `commandId` when it is asked again. */
 export type Command = { commandId: string } & (
   | { kind: 'create'; type: string; insert: ResourceInsert }
-  | { kind: 'start'; type: string; verb: string; resourceId: number; data: JsonObject }
+  | {
+      kind: 'start';
+      type: string;
+      verb: string;
+      resourceId: number;
+      data: JsonObject;
+      /** the process that asks for it, as for its child */
+      parent?: NonNullable<StartRequest['parent']>;
+    }
   | { kind: 'update'; type: string; resourceId: number; data: JsonObject; expectRevision: number | null }
   | { kind: 'operate'; processId: number; action: Extract<Input, { kind: 'operate' }>['action']; state: string | null }
 );
@@ -204,7 +212,8 @@ export class Commands {
 
 function requestOf(command: Command, token: string): StartRequest {
   const data = 'data' in command ? command.data : {};
-  return { data, notify: null, token, commandId: command.commandId, commandHash: hashOf(command) };
+  const request = { data, notify: null, token, commandId: command.commandId, commandHash: hashOf(command) };
+  return command.kind === 'start' && command.parent !== undefined ? { ...request, parent: command.parent } : request;
 }
 
 function hashOf(command: Command): string {

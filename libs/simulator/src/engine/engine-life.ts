@@ -3,6 +3,7 @@ import {
   attemptId,
   type BoundStep,
   type HandlerReply,
+  type ProcessDefinition,
   stepKey,
   type TypeDefinition,
   unpackProgress,
@@ -140,6 +141,10 @@ export class EngineLife implements EngineLink {
     return this.world.typeAt(name, version);
   }
 
+  processNamed(name: string): ProcessDefinition {
+    return this.world.processNamed(name);
+  }
+
   publish(work: WorkRow, { handler }: BoundStep, unheard: () => void): void {
     const { world } = this;
     const { process } = work;
@@ -164,6 +169,7 @@ export class EngineLife implements EngineLink {
     this.emitted(work);
     const { id, dispatch, name } = work.process;
     const timeoutMillis = step.handler.timeoutMillis ?? 5_000;
+    this.world.checks.took({ process: id, dispatch });
     const event = { process: id, dispatch, timeoutMillis, processName: name };
     // In-process handlers answer once, and never twice; what is no reply is a failure.
     const [first] = behave(this.random, event, this.world.faults.trouble / 3);
@@ -197,6 +203,10 @@ export class EngineLife implements EngineLink {
 
   acknowledged(address: Address, reply: HandlerReply): void {
     this.world.checks.acknowledged(address, reply);
+  }
+
+  token(): string {
+    return this.world.token();
   }
 
   note(text: () => string): void {

@@ -1,5 +1,5 @@
 import type { CommitOutcome, CommitTransition, WorkRow } from '@drover/contracts';
-import type { BoundStep, HandlerReply, HandlerTable, TypeDefinition } from '@drover/process-model';
+import type { BoundStep, HandlerReply, HandlerTable, ProcessDefinition, TypeDefinition } from '@drover/process-model';
 import type { Mutant } from '../mutants.js';
 import type { Random } from '../random.js';
 import type { StoreModel } from '../store/store-model.js';
@@ -48,6 +48,7 @@ export interface EngineLink {
   /** The store tells all engines that work is due. Called where the store is. */
   hintDue(): void;
   typeAt(name: string, version: number): TypeDefinition;
+  processNamed(name: string): ProcessDefinition;
   /** Publishes the event of the attempt under way. `unheard` is called when nobody subscribes. */
   publish(work: WorkRow, step: BoundStep, unheard: () => void): void;
   notice(handler: string, attempt: string): void;
@@ -61,5 +62,7 @@ export interface EngineLink {
   acknowledged(address: Address, reply: HandlerReply): void;
   /** A point at which an engine may die. */
   crashPoint(): void;
+  /** A new secret of reply subjects. */
+  token(): string;
   note(text: () => string): void;
 }

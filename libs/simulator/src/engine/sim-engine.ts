@@ -18,6 +18,7 @@ import type { Cause } from '../world/checks.js';
 import { Commands } from './commands.js';
 import { CommitLane } from './commit-lane.js';
 import type { Address, EngineLink, Registry } from './link.js';
+import { Related } from './related.js';
 import { ReplyReader } from './reply-reader.js';
 
 const MAX_TRIES = 50;
@@ -56,6 +57,7 @@ export class SimEngine {
   private readonly starts: CommitLane;
   private readonly steps: CommitLane;
   private readonly replies: ReplyReader;
+  private readonly related: Related;
   private registry: Registry | null = null;
   private waitingForRegistry: (() => void)[] | null = null;
   private waitingForHome: (() => void)[] = [];
@@ -74,6 +76,7 @@ export class SimEngine {
     this.steps = new CommitLane(link);
     this.commands = new Commands(this);
     this.replies = new ReplyReader(this);
+    this.related = new Related(this);
     this.renew();
     this.pollRegistry();
     this.claim();
@@ -226,6 +229,11 @@ export class SimEngine {
         break;
       case 'advance':
         this.background(process.id, { kind: 'advance' });
+        break;
+      case 'related':
+      case 'startChildren':
+      case 'cancelChildren':
+        this.related.asked(effect, work);
         break;
       case 'cancelNotice':
         this.link.notice(effect.handler, effect.id);

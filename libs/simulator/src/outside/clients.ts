@@ -1,3 +1,4 @@
+import { formatId, type JsonObject } from '@drover/kernel';
 import { isStart, type TypeDefinition } from '@drover/process-model';
 import type { Answer, Command } from '../engine/commands.js';
 import type { World } from '../world/world.js';
@@ -31,6 +32,7 @@ export class Clients {
     const n = ++this.asked;
     const regions: Record<string, string> = {};
     for (const [name, { initial }] of Object.entries(type.stateFields)) regions[name] = initial;
+    const { data, refs } = this.reference(type);
     this.ask({
       kind: 'create',
       commandId: commandId(n),
@@ -41,11 +43,22 @@ export class Clients {
         uuid: `${now}-${n}`,
         name: `n${n}`,
         description: null,
-        data: {},
+        data,
         accountId: null,
         regions,
+        ...(refs.length === 0 ? {} : { refs }),
       },
     });
+  }
+
+  /** What belongs to an instance, often does. */
+  private reference(type: TypeDefinition): { data: JsonObject; refs: string[] } {
+    const { random, store } = this.world;
+    const field = type.fields['instanceId'];
+    const instances = [...store.resources.values()].filter(({ row }) => row.type === field?.to);
+    if (field === undefined || instances.length === 0 || random.chance(0.3)) return { data: {}, refs: [] };
+    const { id, type: to } = random.pick(instances).row;
+    return { data: { instanceId: formatId(this.typeOf(to).idPrefix, id) }, refs: [`instanceId:${id}`] };
   }
 
   private start(resourceId: number): void {

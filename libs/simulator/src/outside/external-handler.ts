@@ -15,6 +15,7 @@ export class ExternalHandler {
   take(address: Address, processName: string, timeoutMillis: number): void {
     if (!this.present) return;
     const { world } = this;
+    world.checks.took(address);
     const event = { process: address.process, dispatch: address.dispatch, timeoutMillis, processName };
     for (const { afterMillis, reply, forged } of behave(world.random, event, world.faults.trouble)) {
       const to = forged === true ? { ...address, token: '0'.repeat(24) } : address;

@@ -38,6 +38,8 @@ export interface FeedEntry {
 /** A resource with the live process of each of its state fields. */
 export interface StoredResource {
   row: ResourceRow;
+  /** what its reference fields point at, `<field>:<number>` */
+  refs: readonly string[];
   live: Map<string, LiveProcess>;
 }
 

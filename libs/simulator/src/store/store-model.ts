@@ -5,11 +5,21 @@ import {
   type ProcessFields,
   type ProcessInsert,
   type ProcessRow,
+  type RelationRef,
   type ResourceRow,
   SLOT_LEASE_MILLIS,
   type WorkRow,
 } from '@drover/contracts';
-import { awaitedProcesses, isGone, isPause, type LeaseRequest, type GivenSlot } from '@drover/process-model';
+import {
+  awaitedProcesses,
+  isGone,
+  isPause,
+  type LeaseRequest,
+  type GivenSlot,
+  regionOf,
+  type RelatedChild,
+  type RelatedMember,
+} from '@drover/process-model';
 import { type FeedEntry, type FinishedProcess, type LiveProcess, readProcess, type StoredResource } from './rows.js';
 
 /** What one applied transition did: what the checks of a simulation look at. */
@@ -232,6 +242,47 @@ export class StoreModel {
     return woken;
   }
 
+  /** The members of a relation, and the children that a process started with some of its dispatches. */
+  readRelated(
+    relation: RelationRef | null,
+    stateField: string,
+    parentId: number,
+    dispatches: readonly number[],
+  ): { members: RelatedMember[]; children: RelatedChild[] } {
+    const members: RelatedMember[] = [];
+    for (const { row, refs, live } of this.resources.values()) {
+      const meant =
+        relation?.kind === 'reference'
+          ? row.id === relation.id
+          : relation?.kind === 'list' && refs.includes(relation.ref);
+      if (!meant || row.type !== relation!.type || isGone(row.state)) continue;
+      const { state } = regionOf(row, stateField);
+      members.push({ id: row.id, state, live: live.get(stateField)?.row.name ?? null });
+    }
+    const children: RelatedChild[] = [];
+    const child = (
+      row: ProcessRow,
+      exitReason: string | null,
+      errorCode: string | null,
+      errorMessage: string | null,
+    ): void => {
+      if (row.parentId !== parentId || !dispatches.includes(row.parentDispatch ?? 0)) return;
+      const status = exitReason === null ? row.status : null;
+      children.push({
+        id: row.id,
+        resourceId: row.resourceId,
+        name: row.name,
+        status,
+        exitReason,
+        errorCode,
+        errorMessage,
+      });
+    };
+    for (const { row } of this.live.values()) child(row, null, row.errorCode, row.errorMessage);
+    for (const one of this.finished.values()) child(one.row, one.exitReason, one.errorCode, one.errorMessage);
+    return { members, children };
+  }
+
   resource(id: number): ResourceRow | null {
     return this.resources.get(id)?.row ?? null;
   }
@@ -302,7 +353,7 @@ export class StoreModel {
       created: now,
       removed: isGone(toState) ? now : null,
     };
-    const stored: StoredResource = { row, live: new Map() };
+    const stored: StoredResource = { row, refs: change?.refs ?? insert.refs ?? [], live: new Map() };
     this.resources.set(row.id, stored);
     const live = start === null ? null : this.begin(stored, start, 'requested');
     this.note(transition, row, 'requested', toState, live?.row.id ?? null);
@@ -349,6 +400,7 @@ export class StoreModel {
         process: held === undefined ? null : readProcess(held, this.now()),
       };
     const after = change === null ? before : this.change(stored, transition, next);
+    if (change?.refs !== undefined) stored.refs = change.refs;
     const ended: FinishedProcess[] = [];
     const guarded = processId === null ? null : held!;
     let live: LiveProcess | null = null;

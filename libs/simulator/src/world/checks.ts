@@ -24,6 +24,8 @@ interface Owed {
 
 const WORKING: ReadonlySet<string> = new Set(['dispatched', 'running']);
 const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHandler']);
+/** Where a process may be when nothing happens any more: an operator must act on it, or on a child of it. */
+const RESTING: ReadonlySet<string> = new Set(['parked', 'waitingChildren', 'canceling']);
 const UNWOKEN: ReadonlySet<string> = new Set(['parked', 'held']);
 
 const attemptOf = (process: number, dispatch: number): string => `${process}.${dispatch}`;
@@ -44,6 +46,8 @@ export class Checks {
   private readonly done = new Map<number, Set<string>>();
   /** attempts whose terminal answer was worked in */
   private readonly settled = new Set<string>();
+  /** attempts whose event reached a handler */
+  private readonly taken = new Set<string>();
   /** attempts whose handler has given a terminal answer, whether anybody heard it or not */
   private readonly finishedWork = new Set<string>();
   /** which attempt a reply was given to */
@@ -102,6 +106,11 @@ export class Checks {
     if (this.calm && this.sent.get(key)! > 1) this.fail(`6: ${key} was sent twice, and nothing was wrong`);
   }
 
+  /** A handler begins to work on an attempt. */
+  took({ process, dispatch }: { process: number; dispatch: number }): void {
+    this.taken.add(attemptOf(process, dispatch));
+  }
+
   /** A handler gives an answer to an attempt. */
   gave({ process, dispatch }: { process: number; dispatch: number }, reply: HandlerReply): void {
     this.given.set(reply, attemptOf(process, dispatch));
@@ -142,7 +151,7 @@ export class Checks {
         this.fail(`4: at the end, resource ${stored.row.id} is at ${stored.row.revision}, its feed is not`);
     }
     for (const [id, { row, wakeAt }] of this.store.live)
-      if (row.status !== 'parked')
+      if (!RESTING.has(row.status))
         this.fail(`8: at the end, process ${id} (${row.name}) is ${row.status}, due ${wakeAt}`);
     for (const id of this.started)
       if (this.store.live.has(id) === this.store.finished.has(id))
@@ -220,7 +229,7 @@ export class Checks {
   private nobodyElseWorks(row: ProcessRow): void {
     if (row.status !== 'dispatched' && row.status !== 'canceling') return;
     for (const { attempt, until } of this.owed.get(`${row.resourceId}/${row.stateField}`) ?? [])
-      if (until > this.now() && !this.finishedWork.has(attempt))
+      if (until > this.now() && this.taken.has(attempt) && !this.finishedWork.has(attempt))
         this.fail(`18: process ${row.id} (${row.status}) goes on while attempt ${attempt} is still under way`);
   }
 

@@ -1,5 +1,11 @@
 import type { CommitOutcome, CommitTransition } from '@drover/contracts';
-import { type HandlerBinding, HandlerTable, type TypeDefinition } from '@drover/process-model';
+import {
+  type HandlerBinding,
+  HandlerTable,
+  ownProcess,
+  type ProcessDefinition,
+  type TypeDefinition,
+} from '@drover/process-model';
 import { EngineLife } from '../engine/engine-life.js';
 import type { Registry } from '../engine/link.js';
 import { EventQueue } from '../event-queue.js';
@@ -24,6 +30,7 @@ const REDELIVER_MILLIS = 1_000;
 const PROBE_MILLIS = 1_000;
 const REPLY_SLOTS = 4;
 const MAX_ENGINES = 3;
+const AWAITING_CHILDREN: ReadonlySet<string> = new Set(['waitingChildren', 'canceling']);
 
 export interface WorldOptions {
   seed: number;
@@ -131,8 +138,16 @@ export class World {
 
   /** @param version 0: any, where all versions have the same states */
   typeAt(name: string, version: number): TypeDefinition {
-    const versions = this.versions.get(name)!;
+    const versions = this.versions.get(name);
+    if (versions === undefined) throw new Error(`there is no type ${name}: give the simulation its document too`);
     return versions[Math.max(0, version - 1)]!;
+  }
+
+  processNamed(name: string): ProcessDefinition {
+    const found = this.types.flatMap((type) => ownProcess(type, name) ?? []);
+    if (found[0] === undefined)
+      throw new Error(`there is no process ${name}: give the simulation its type's document too`);
+    return found[0];
   }
 
   /** One of the engines that run, or null. */
@@ -268,8 +283,14 @@ export class World {
 
   private atRest(): boolean {
     if (this.clients.open > 0) return false;
-    for (const { row } of this.store.live.values()) if (row.status !== 'parked') return false;
-    return true;
+    let parked = false;
+    let awaiting = false;
+    for (const { row } of this.store.live.values())
+      if (row.status === 'parked') parked = true;
+      else if (AWAITING_CHILDREN.has(row.status)) awaiting = true;
+      else return false;
+    // A parent waits for a parked child until an operator acts.
+    return parked || !awaiting;
   }
 }
 
