@@ -41,9 +41,18 @@ describe('serveHandlers', () => {
   const serve = (handle: ExternalHandler['handle'], onProblem: (problem: string) => void = () => undefined) =>
     serveHandlers(program, [{ name: 'mine', processes: 'instance.start', retries: 2, handle }], { onProblem });
 
-  function ask(key: string, id = `${key}.${++dispatched}`): string {
+  function ask(key: string, id = `${key}.${++dispatched}`, more: Record<string, unknown> = {}): string {
     const replyTo = `drover.reply.1.${dispatched}.1.abc`;
-    const event = { id, key, replyTo, timeoutMillis: 10_000, process: 'instance.start', phase: 'handle', attempt: 1 };
+    const event = {
+      id,
+      key,
+      replyTo,
+      timeoutMillis: 10_000,
+      process: 'instance.start',
+      phase: 'handle',
+      attempt: 1,
+      ...more,
+    };
     engine.publish('drover.process.instance.start.handle.mine', JSON.stringify({ ...event, resource: {}, data: {} }), {
       reply: replyTo,
     });
@@ -94,6 +103,18 @@ describe('serveHandlers', () => {
       { transitioning: 'yes', transitioningMessage: 'pulling', transitioningProgress: 40 },
       { transitioning: 'error', transitioningMessage: 'no such image' },
     ]);
+  });
+
+  it('where a heartbeat is declared, it beats by itself while the handler works', async () => {
+    const release = deferred();
+    await serve(() => release.promise);
+    ask('a', 'beating', { heartbeatMillis: 150 });
+    await waitFor(() => replies.length >= 3);
+    release.resolve(undefined);
+    await waitFor(() => replies.some((reply) => Object.keys(reply).length === 0));
+    const beats = replies.slice(0, -1);
+    expect(beats.every((reply) => reply['transitioning'] === 'yes')).toBe(true);
+    expect(replies.at(-1)).toEqual({});
   });
 
   it('an attempt that is delivered twice is worked on once', async () => {

@@ -107,6 +107,58 @@ describe('durable delivery', () => {
     expect(new Set(handler.events.map((event) => event.key)).size).toBe(1);
   });
 
+  it('heartbeat: a handler that took the event and falls silent is a time-out; one that beats works on, to the end of its attempt', async () => {
+    const { client } = cluster;
+    await client.define(
+      runnable('pulse', ', timeoutMillis: 20000, heartbeatMillis: 1500, retry: { maxAttempts: 2, initialMillis: 50 }'),
+    );
+    const { handler } = await cluster.durable('pulse-runner', {
+      processes: 'pulse.run',
+      answer: async ({ attempt, replyTo }) => {
+        if (attempt === 1) return SILENCE;
+        for (let beat = 0; beat < 6; beat++) {
+          handler.connection.publish(replyTo, '{"transitioning":"yes"}');
+          await sleep(500);
+        }
+        return {};
+      },
+    });
+    const { processId } = await client.start('pulse.run', await client.rested('pulse'));
+    expect(await client.ended(processId!)).toBe('DONE');
+    const { progress } = await client.process(processId!);
+    expect(progress['steps']).toMatchObject([
+      { outcome: 'timeout', error: { message: expect.stringContaining('heartbeat of 1500 ms') } },
+      { outcome: 'done', attempt: 2 },
+    ]);
+    expect(handler.events.map(({ attempt, heartbeatMillis }) => [attempt, heartbeatMillis])).toEqual([
+      [1, 1_500],
+      [2, 1_500],
+    ]);
+  });
+
+  it("a handler's total begins when its event is taken, and ends the step however much it says", async () => {
+    const { client } = cluster;
+    await client.define(runnable('long', ', timeoutMillis: 20000'));
+    const { handler } = await cluster.durable('long-runner', {
+      processes: 'long.run',
+      totalMillis: 1_500,
+      attends: false,
+      answer: () => SILENCE,
+    });
+    const id = await client.rested('long');
+    const { processId } = await client.start('long.run', id);
+    await client.until(id, { message: 'waiting for handler long-runner' });
+    await sleep(1_600);
+    await handler.attend();
+    const [event] = await handler.sent(1);
+    const beats = setInterval(() => handler.connection.publish(event!.replyTo, '{"transitioning":"yes"}'), 300);
+    expect(await client.ended(processId!)).toBe('PARKED');
+    clearInterval(beats);
+    expect(await client.process(processId!)).toMatchObject({ errorCode: 'HandlerTotalTimeout' });
+    await client.operate(processId!, 'cancel');
+    await client.until(id, { state: 'inactive', transitioning: 'no' });
+  });
+
   it('an event that was answered and never acknowledged is not delivered again', async () => {
     const { client } = cluster;
     await client.define(runnable('careless', ', timeoutMillis: 2000'));

@@ -12,6 +12,7 @@ export interface HandlerOptions {
   /** attempts in all */
   retries?: number;
   timeoutMillis?: number;
+  totalMillis?: number;
   maxInFlight?: number;
   circuitBreaker?: { failures: number; openMillis: number };
   onError?: string;

@@ -13,6 +13,8 @@ export interface ProcessEvent {
   /** epoch milliseconds */
   time: number;
   timeoutMillis: number;
+  /** longest silence during the attempt, milliseconds; absent: none is asked for, and each progress gives a whole `timeoutMillis` anew */
+  heartbeatMillis?: number;
   resourceType: string;
   resourceId: string;
   process: string;

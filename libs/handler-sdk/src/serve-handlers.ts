@@ -27,6 +27,7 @@ interface Event {
   key: string;
   replyTo: string;
   timeoutMillis: number;
+  heartbeatMillis?: number;
   process: string;
   phase: HandlerContext['phase'];
   attempt: number;
@@ -41,12 +42,14 @@ const AGAIN_MILLIS = 500;
 const PULL = 100;
 /** How long one try waits for its confirmation, milliseconds. */
 const CONFIRM_MILLIS = 2_000;
+/** Signs of life that fit into a heartbeat, so that one or two may be lost. */
+const BEATS = 3;
 
 /**
  * Serves handlers over NATS: subscribes each in the queue group of its name, registers it, and answers its events. Replies are
  * repeated until the broker has stored them or the attempt's time is up, so that one given while the broker restarts is not lost. An
  * attempt that is cancelled, or asked for anew after its time was up, has its `signal` aborted; the new attempt runs beside what is
- * left of the old one.
+ * left of the old one. Where a heartbeat is declared, it is given while a handler is at work: `timeoutMillis` ends what hangs.
  * @returns once every handler is registered and active
  */
 export async function serveHandlers(
@@ -173,6 +176,12 @@ class Served {
   private async work(event: Event, signal: AbortSignal): Promise<boolean> {
     // While a durable event is not acknowledged, its attempt's clock stands still.
     const until = this.handler.delivery === 'durable' ? Infinity : Date.now() + event.timeoutMillis;
+    // A progress without a message moves the heartbeat and nothing else.
+    const beat = (): void => {
+      if (!signal.aborted) this.connection.publish(event.replyTo, '{"transitioning":"yes"}');
+    };
+    const { heartbeatMillis } = event;
+    const beats = heartbeatMillis === undefined ? undefined : setInterval(beat, heartbeatMillis / BEATS);
     let result: HandlerResult;
     try {
       result =
@@ -186,6 +195,8 @@ class Served {
         })) ?? {};
     } catch (error) {
       result = { transitioning: 'error', transitioningMessage: error instanceof Error ? error.message : String(error) };
+    } finally {
+      clearInterval(beats);
     }
     return this.reply(event, JSON.stringify(result), until);
   }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type CancelNotice, NOTIFY_PATTERN, type ProcessEnded, SUBJECTS, type WorkRow } from '@drover/contracts';
 import type { JsonObject } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
-import type { TypeDefinition } from '@drover/process-model';
+import type { AttemptClocks, TypeDefinition } from '@drover/process-model';
 import { DatabaseClock } from '../lifecycle/database-clock.js';
 import { Log } from '../log.js';
 import { ReplySlots } from '../replies/reply-slots.js';
@@ -26,12 +26,12 @@ export class Dispatcher {
    * have taken over, and no database fence stops a publish.
    * @returns false when nothing was sent
    */
-  send(work: WorkRow, type: TypeDefinition, timeoutMillis: number, related: JsonObject | null = null): boolean {
+  send(work: WorkRow, type: TypeDefinition, clocks: AttemptClocks, related: JsonObject | null = null): boolean {
     if (work.process.slot === null || !this.slots.holds(work.process.slot)) {
       this.dropped++;
       return false;
     }
-    const { subject, event } = processEventOf(work, type, timeoutMillis, this.clock.now(), related);
+    const { subject, event } = processEventOf(work, type, clocks, this.clock.now(), related);
     this.publish(subject, event, event.replyTo);
     return true;
   }

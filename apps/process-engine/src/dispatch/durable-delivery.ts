@@ -3,6 +3,7 @@ import { SUBJECTS, type WorkRow } from '@drover/contracts';
 import { type JsonObject, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
+  type AttemptClocks,
   attemptId,
   type DeliveryCheck,
   type Effect,
@@ -76,12 +77,12 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
   async send(
     work: WorkRow,
     type: TypeDefinition,
-    timeoutMillis: number,
+    clocks: AttemptClocks,
     related: JsonObject | null = null,
   ): Promise<Input> {
     const { dispatch } = work.process;
     if (!this.slots.ready) return { kind: 'unsent', dispatch };
-    const { event } = processEventOf(work, type, timeoutMillis, this.clock.now(), related);
+    const { event } = processEventOf(work, type, clocks, this.clock.now(), related);
     const [, handler] = splitStep(unpackProgress(work.process.progress).step ?? '');
     const verb = event.process.slice(event.process.indexOf('.') + 1);
     try {

@@ -1,6 +1,7 @@
 import { type ProcessEvent, SUBJECTS, type WorkRow } from '@drover/contracts';
 import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import {
+  type AttemptClocks,
   attemptId,
   externalResource,
   splitStep,
@@ -13,7 +14,7 @@ import {
 export function processEventOf(
   { process, resource }: WorkRow,
   type: TypeDefinition,
-  timeoutMillis: number,
+  { timeoutMillis, heartbeatMillis }: AttemptClocks,
   now: number,
   related: JsonObject | null = null,
 ): { subject: string; event: ProcessEvent } {
@@ -31,6 +32,7 @@ export function processEventOf(
       replyTo: SUBJECTS.reply(process.slot ?? 0, process.id, process.dispatch, process.token),
       time: now,
       timeoutMillis,
+      ...(heartbeatMillis === null ? {} : { heartbeatMillis }),
       resourceType: resource.type,
       resourceId: formatId(type.idPrefix, resource.id),
       process: process.name,

@@ -3,7 +3,7 @@ import { type ProcessRow, releaseWaiting, type WorkRow } from '@drover/contracts
 import { DroverError, type JsonObject, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
-  attemptTimeoutMillis,
+  attemptClocks,
   type Effect,
   type HandlerReply,
   type Input,
@@ -111,7 +111,7 @@ export class Effects {
   /** The broker's answer is the process's next input; nobody wants the event of an attempt that is over by then. */
   private async sendDurably(work: WorkRow, around: Surroundings, related: JsonObject | null): Promise<void> {
     const { id, dispatch, progress } = work.process;
-    const input = await this.durable.send(work, around.type, attemptTimeoutMillis(work.process, around), related);
+    const input = await this.durable.send(work, around.type, attemptClocks(work.process, around), related);
     if ((await this.handle(id, input)) || input.kind !== 'stored') return;
     const [, handler] = splitStep(unpackProgress(progress).step ?? '');
     const { sequence, stream } = input;
@@ -137,7 +137,7 @@ export class Effects {
       return;
     }
     const { id, dispatch } = work.process;
-    const signal = AbortSignal.timeout(Math.max(1, attemptTimeoutMillis(work.process, around)));
+    const signal = AbortSignal.timeout(Math.max(1, attemptClocks(work.process, around).timeoutMillis));
     const failed = (error: unknown): Promise<boolean> => {
       if (!(error instanceof DroverError) || signal.aborted) throw error;
       const reply: HandlerReply = {
@@ -156,7 +156,7 @@ export class Effects {
       return;
     }
     // Whoever took our slot over may have woken its processes before this one was committed: it is ours to repeat.
-    if (!this.dispatcher.send(after, around.type, attemptTimeoutMillis(process, around), related))
+    if (!this.dispatcher.send(after, around.type, attemptClocks(process, around), related))
       this.background(process.id, this.handle(process.id, { kind: 'unsent', dispatch: process.dispatch }));
     if (before?.status === 'waitingHandler' && before.waitingHandler !== null) {
       this.probed(before.waitingHandler);
@@ -168,7 +168,7 @@ export class Effects {
   private async runInProcess(work: WorkRow, around: Surroundings, related: JsonObject | null): Promise<boolean> {
     const { id, dispatch } = work.process;
     const answer = (reply: HandlerReply): Promise<boolean> => this.handle(id, { kind: 'reply', dispatch, reply });
-    const timeoutMillis = attemptTimeoutMillis(work.process, around);
+    const { timeoutMillis } = attemptClocks(work.process, around);
     const report = (reply: HandlerReply): void => this.background(id, answer(reply));
     const reply = await this.runner.run(work, around.type, timeoutMillis, report, related);
     return reply !== null && answer(reply);

@@ -3,6 +3,7 @@ import { unitHash } from '@drover/kernel';
 import type { BoundStep } from '../handlers/bindings.js';
 import type { Draft } from './draft.js';
 import { reportOutcome } from './gates.js';
+import { heartbeatOf, overdueError, stepIsOver, timeoutOf, totalError } from './policies.js';
 import { clip } from './progress.js';
 import { advance, beforeTotal, sendAttempt, stepFailed } from './steps.js';
 
@@ -70,16 +71,26 @@ export function lookedAt(draft: Draft, check: DeliveryCheck | null): string | nu
   if (check?.handler === 'asks') release(draft);
   if (step === undefined) return unbound(draft, check);
   const timeout = attemptMillis(draft);
+  const heartbeat = heartbeatOf(draft.definition!, step.handler);
+  if (stepIsOver(draft)) {
+    const error = totalError(step.handler.name, step.handler.totalMillis ?? 0);
+    draft.noticeCancel(error.message);
+    stepFailed(draft, error, 'TIMEOUT', draft.attemptUnderWay());
+    return null;
+  }
   if (process.deadlineInMillis !== null && process.deadlineInMillis <= 0) {
     draft.expectPassed = 'deadline';
     const message = `Handler ${step.handler.name} acknowledged its event and did not answer within ${timeout} ms`;
     reportOutcome(draft, true);
-    stepFailed(draft, { code: 'TIMEOUT', message, retryable: true }, 'TIMEOUT');
+    const error = heartbeat === null ? { code: 'TIMEOUT', message, retryable: true } : overdueError(draft);
+    stepFailed(draft, error, 'TIMEOUT');
     return null;
   }
   if (check?.event === 'acknowledged') {
     spoken(draft, null);
-    goOn(draft, process.deadlineInMillis ?? timeout, process.deadlineInMillis === null ? timeout : 'keep');
+    beginBounds(draft, step);
+    const left = process.deadlineInMillis ?? Math.min(timeout, heartbeat ?? timeout);
+    goOn(draft, left, process.deadlineInMillis === null ? left : 'keep');
     draft.waitDeadlineMillis = null;
     return null;
   }
@@ -104,40 +115,82 @@ export function lookedAt(draft: Draft, check: DeliveryCheck | null): string | nu
       return null;
     case 'unacknowledged':
       spoken(draft, null);
-      goOn(draft, timeout);
+      beginBounds(draft, step);
+      goOn(draft, timeout, process.deadlineInMillis === null ? heartbeat : 'keep');
       return null;
     case 'undelivered':
       if (check!.handler === 'absent') return absent(draft, step);
       spoken(draft, null);
-      goOn(draft, timeout);
+      // Soon: a heartbeat and a handler's total begin when the event is seen to be taken.
+      goOn(draft, Math.min(timeout, heartbeat ?? timeout, step.handler.totalMillis ?? timeout));
       return null;
   }
 }
 
-/** Progress of a durable attempt: the handler is at work, so it is not waited for; its attempt clock moves only if it runs. */
-export function heardFrom(draft: Draft): void {
-  const { deadlineInMillis } = draft.process;
-  const timeout = attemptMillis(draft);
-  goOn(draft, timeout, deadlineInMillis === null ? null : timeout);
-  draft.waitDeadlineMillis = deadlineInMillis === null ? draft.definition!.waitMillis : null;
+/**
+ * The handler was seen to have the event: its total begins with the first attempt that is taken, and with a heartbeat the attempt has an end
+ * too. Only of rows that were just read.
+ */
+function beginBounds(draft: Draft, { handler }: BoundStep): void {
+  const { readAt } = draft.process;
+  const { bounds } = draft.progress;
+  const heartbeat = heartbeatOf(draft.definition!, handler);
+  const total = handler.totalMillis ?? null;
+  if (heartbeat === null && total === null) return;
+  const stepUntil = bounds?.stepUntil ?? (total === null ? null : readAt + total);
+  const until = bounds?.attemptUntil ?? (heartbeat === null ? null : readAt + attemptMillis(draft));
+  const attemptUntil = until === null ? null : Math.min(until, stepUntil ?? until);
+  draft.progress.bounds = { armedMillis: heartbeat ?? 0, attemptUntil, stepUntil };
 }
 
-/** The attempt goes on as it was, and its event is looked at again after a while. */
+/** Do this step's heartbeat and total wait for the event to be seen taken? */
+function boundsAwaited(draft: Draft): boolean {
+  const { bounds } = draft.progress;
+  const handler = draft.currentStep()?.handler;
+  const heartbeat = heartbeatOf(draft.definition!, handler);
+  const total = handler?.totalMillis ?? null;
+  return (heartbeat !== null && (bounds?.attemptUntil ?? null) === null) || (total !== null && bounds === null);
+}
+
+/**
+ * Progress of a durable attempt: the handler is at work, so it is not waited for; its attempt clock moves only if it runs. A heartbeat begins
+ * with it, or anew.
+ */
+export function heardFrom(draft: Draft): void {
+  const { deadlineInMillis, waitDeadlineInMillis } = draft.process;
+  const timeout = attemptMillis(draft);
+  const heartbeat = heartbeatOf(draft.definition!, draft.currentStep()?.handler);
+  const millis = heartbeat ?? timeout;
+  goOn(draft, millis, heartbeat ?? (deadlineInMillis === null ? null : timeout));
+  if (boundsAwaited(draft)) draft.wakeMillis = beforeTotal(LOOK_MILLIS, draft.process.totalDeadlineInMillis);
+  const acknowledged = heartbeat === null ? deadlineInMillis !== null : waitDeadlineInMillis === null;
+  draft.waitDeadlineMillis = acknowledged ? null : draft.definition!.waitMillis;
+}
+
+/** The attempt goes on as it was, and its event is looked at again after a while, at the latest when its clock has run out. */
 export function goOn(draft: Draft, millis: number, deadline: number | 'keep' | null = 'keep'): void {
   const { process } = draft;
   draft.status = 'dispatched';
   draft.deadlineMillis = deadline === 'keep' && process.deadlineInMillis === null ? null : deadline;
-  draft.wakeMillis = beforeTotal(millis, process.totalDeadlineInMillis);
+  const left = deadline === 'keep' ? process.deadlineInMillis : deadline;
+  draft.wakeMillis = beforeTotal(Math.min(millis, left ?? millis), process.totalDeadlineInMillis);
+  const { bounds } = draft.progress;
+  draft.notAfter = bounds?.attemptUntil ?? bounds?.stepUntil ?? null;
 }
 
 /** How long one attempt of the step under way may take, milliseconds. */
 function attemptMillis(draft: Draft): number {
-  return draft.currentStep()?.handler.timeoutMillis ?? draft.definition!.timeoutMillis;
+  return timeoutOf(draft.definition!, draft.currentStep()?.handler);
 }
 
 /** Nobody takes the event. Whoever waits longest is looked at every second, and the others when the handler asks again. */
 function absent(draft: Draft, step: BoundStep): null {
   const { waitDeadlineInMillis, totalDeadlineInMillis } = draft.process;
+  const { bounds } = draft.progress;
+  // Whoever had taken it is gone: the attempt begins anew when it is taken again; the handler's total goes on.
+  if (bounds?.attemptUntil != null)
+    draft.progress.bounds = bounds.stepUntil === null ? null : { ...bounds, armedMillis: 0, attemptUntil: null };
+  draft.notAfter = bounds?.stepUntil ?? null;
   draft.status = 'waitingHandler';
   draft.waitingHandler = step.handler.name;
   draft.deadlineMillis = null;

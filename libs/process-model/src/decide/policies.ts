@@ -102,7 +102,7 @@ export function overdueError(draft: Draft): { code: string; message: string; ret
   const heartbeat = heartbeatOf(definition, handler);
   const bounds = boundsOf(draft);
   if (stepIsOver(draft)) return totalError(name, handler?.totalMillis ?? 0);
-  if (heartbeat !== null && bounds?.attemptUntil != null && draft.process.readAt < bounds.attemptUntil)
+  if (heartbeat !== null && draft.process.readAt < (bounds?.attemptUntil ?? Infinity))
     return {
       code: 'TIMEOUT',
       message: `Handler ${name} was silent for longer than its heartbeat of ${heartbeat} ms`,

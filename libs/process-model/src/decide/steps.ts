@@ -101,11 +101,22 @@ function sendDurably(draft: Draft, definition: ProcessDefinition): void {
   draft.effects.push({ kind: 'dispatch' });
 }
 
-/** How long the attempt under way may take, milliseconds: the handler's own time, else the process's. */
-export function attemptTimeoutMillis(process: ProcessRow, around: Surroundings): number {
+/** Clocks of the attempt under way, milliseconds. */
+export interface AttemptClocks {
+  /** how long it may take: the handler's own time, else the process's */
+  timeoutMillis: number;
+  /** longest silence, or null */
+  heartbeatMillis: number | null;
+}
+
+export function attemptClocks(process: ProcessRow, around: Surroundings): AttemptClocks {
   const { step } = unpackProgress(process.progress);
-  const bound = stepsOf(around, process.name).find((candidate) => candidate.key === step);
-  return bound?.handler.timeoutMillis ?? ownProcess(around.type, process.name)?.timeoutMillis ?? 0;
+  const handler = stepsOf(around, process.name).find((candidate) => candidate.key === step)?.handler;
+  const definition = ownProcess(around.type, process.name);
+  return {
+    timeoutMillis: handler?.timeoutMillis ?? definition?.timeoutMillis ?? 0,
+    heartbeatMillis: handler?.heartbeatMillis ?? definition?.heartbeatMillis ?? null,
+  };
 }
 
 /** The wake-up for a clock: never later than the end of the process's whole life. */
