@@ -216,6 +216,13 @@ export class World {
     return this.script.length === 0 ? data : { ...data, script: this.script };
   }
 
+  /** Pauses what a scope names (`type/<name>`, `resource/<number>`, `handler/<name>`), as ada. */
+  async pause(scope: string, reason: string | null = null): Promise<{ lift: () => Promise<unknown> }> {
+    const { client } = this.suite.cluster;
+    await client.pause(scope, reason);
+    return { lift: () => client.lift(scope) };
+  }
+
   /** The error that a request is refused with. */
   async refused(request: Promise<unknown>): Promise<ApiError> {
     const answer = await request.then(

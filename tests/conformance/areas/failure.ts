@@ -31,18 +31,18 @@ export const failure = area(
   scenario(
     'the pause between attempts grows, and the message tells which attempt failed',
     {
-      given: 'a first pause of 150 ms, doubled up to 5 s, without jitter',
+      given: 'a first pause of 500 ms, doubled up to 5 s, without jitter',
       when: 'the handler fails twice',
-      then: 'the second attempt comes 150 ms after the first failure, the third 300 ms after the second',
+      then: 'the second attempt comes 500 ms after the first failure, the third 1 s after the second',
     },
     async (world) => {
-      await world.declare('processes: { run: { retry: { initialMillis: 150, maxMillis: 5000 } } }');
+      await world.declare('processes: { run: { retry: { initialMillis: 500, maxMillis: 5000 } } }');
       const handler = await world.handler('a', 'run', [failed('no'), failed('no'), {}]);
       const { thing, process } = await world.running();
       expect(await process.ended()).toBe('DONE');
       const [first, second, third] = handler.program.deliveries.map(({ receivedAt }) => receivedAt);
-      expect(second! - first!).toBeGreaterThanOrEqual(140);
-      expect(third! - second!).toBeGreaterThanOrEqual(290);
+      expect(second! - first!).toBeGreaterThanOrEqual(490);
+      expect(third! - second!).toBeGreaterThanOrEqual(990);
       const messages = thing.feed().map(({ resource }) => resource['transitioningMessage']);
       expect(messages).toContain('no (attempt 1 of 3)');
     },

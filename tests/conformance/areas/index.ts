@@ -2,6 +2,7 @@ import type { Area } from '../scenario.js';
 import { cancel, why } from './cancel.js';
 import { durableSteps, history, replies } from './durable-steps.js';
 import { failure, operators } from './failure.js';
+import { gates } from './gates.js';
 import { ordering, results } from './ordering.js';
 import { presence, purge } from './presence.js';
 import { related } from './related.js';
@@ -17,6 +18,7 @@ export const AREAS: readonly Area[] = [
   operators,
   cancel,
   preemption,
+  gates,
   presence,
   related,
   replies,

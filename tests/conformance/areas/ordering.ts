@@ -422,7 +422,7 @@ export const results = area(
     },
     async (world) => {
       await world.declare();
-      await world.work({ progresses: [['pulling', 40]], delayMillis: 300, data: { asked: 1 } }, {});
+      await world.work({ progresses: [['pulling', 40]], delayMillis: 1_000, data: { asked: 1 } }, {});
       const { thing, process } = await world.running();
       expect(await process.ended()).toBe('DONE');
       const messages = thing.feed().map(({ resource }) => resource['transitioningMessage']);

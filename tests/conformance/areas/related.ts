@@ -210,6 +210,51 @@ export const related = area(
     },
   ),
   scenario(
+    '`include` sends related resources along in the event',
+    {
+      given: 'a thing with two disks, and `include: [disks]`',
+      when: 'its handler is asked',
+      then: 'the event has `related.disks` with both',
+    },
+    async (world) => {
+      await world.declare(`
+        relationships: { disks: { list: disk, by: thingId } }
+        processes: { run: { include: [disks] } }`);
+      await world.declare(DISK, 'disk');
+      const handler = await world.handler('a', 'run', [{}]);
+      const thing = await world.create();
+      const disks = [
+        await world.create({ thingId: thing.id }, 'disk'),
+        await world.create({ thingId: thing.id }, 'disk'),
+      ];
+      await thing.runs('run');
+      const { related: sent } = handler.events[0] as unknown as { related: { disks: { id: string }[] } };
+      expect(sent.disks.map(({ id }) => id).toSorted()).toEqual(disks.map(({ id }) => id).toSorted());
+    },
+  ),
+  scenario(
+    '`refuseWhile` refuses a start while a relation is not empty',
+    {
+      given: 'a thing with a disk, and `remove` with `refuseWhile: [disks]`',
+      when: 'the thing is removed; and again when the disk is removed',
+      then: 'the first is 422 ActionNotAvailable and names the disk, the second one works',
+    },
+    async (world) => {
+      await world.declare(`
+        relationships: { disks: { list: disk, by: thingId } }
+        processes: { remove: { refuseWhile: [disks] } }`);
+      await world.declare(DISK, 'disk');
+      const thing = await world.create();
+      const disk = await world.create({ thingId: thing.id }, 'disk');
+      const refusal = await world.refused(thing.act('remove'));
+      expect(refusal).toMatchObject({ status: 422, code: 'ActionNotAvailable' });
+      expect(refusal.message).toContain(disk.id);
+      await disk.runs('remove');
+      await thing.runs('remove');
+      expect((await thing.read())['state']).toBe('removed');
+    },
+  ),
+  scenario(
     'a declared relationship is a link',
     {
       given: 'a thing with the relationship disks, and two disks',
