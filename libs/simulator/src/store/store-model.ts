@@ -409,7 +409,8 @@ export class StoreModel {
     if (start !== null) live = this.begin(stored, start, from!);
     if (change !== null && stateField === 'state' && isGone(next) && this.defects.noSweep !== true)
       this.sweep(stored, ended);
-    const swept = (end === null ? ended : ended.slice(1)).map(({ row }) => ({
+    const sweptRows = end === null ? ended : ended.slice(1);
+    const swept = sweptRows.map(({ row }) => ({
       id: row.id,
       name: row.name,
       status: row.status,
@@ -423,8 +424,8 @@ export class StoreModel {
       const mine = start === null || guarded === null || name === start.name ? live : null;
       this.note(transition, after, from!, next, name === null ? null : (mine?.row.id ?? processId));
     }
-    for (const { row } of ended) if (row.parentId !== null) this.wakeParent(row.parentId);
-    if (transition.wakeParent !== null) this.wakeParent(transition.wakeParent);
+    const parents = new Set([transition.wakeParent, ...sweptRows.map(({ row }) => row.parentId)]);
+    for (const parent of parents) if (parent !== null) this.wakeParent(parent);
     this.remember(transition, before.id, live?.row.id ?? processId);
     this.observer({ transition, before, after, guarded, live, ended });
     return {
