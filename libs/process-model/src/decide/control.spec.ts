@@ -1,7 +1,7 @@
 import type { StepRecord } from '@drover/contracts';
 import { describe, expect, it } from 'vitest';
 import { awaitedProcesses, passOn } from './after-commit.js';
-import { builtin, failure, handler, Life, ok, reply } from './life.fixture.js';
+import { builtin, failure, handler, Life, MACHINE, ok, reply } from './life.fixture.js';
 import { operatorActions } from './operate.js';
 
 describe('delegate', () => {
@@ -52,24 +52,28 @@ describe('delegate', () => {
     expect(life.resource.state).toBe('warming');
   });
 
-  it('asked for where the definition has none, it means nothing', () => {
-    const life = new Life([handler('demo', 'machine.start')]);
-    life.start('start');
-    life.reply(reply({ delegate: true }));
-    expect(life.resource.state).toBe('running');
-  });
-});
-
-describe('a delegate that the definition does not have', () => {
-  it('is not taken, and the record of the step says so', () => {
-    const life = new Life([handler('demo', 'machine.start')]);
-    life.start('start');
-    life.reply(reply({ delegate: true }));
-    expect(life.path).toEqual(['starting', 'running']);
-    expect(life.finished).toMatchObject([{ exitReason: 'DONE' }]);
-    const { steps } = life.finished[0]!.progress as { steps: StepRecord[] };
-    expect(steps).toMatchObject([{ outcome: 'done', error: { code: 'NoDelegate' } }]);
-  });
+  it.each([
+    ['has none', 'start', MACHINE, 'DONE', ['machine.start has no delegate; it ends as without this request']],
+    [
+      'has one that cannot start there',
+      'create',
+      MACHINE.replace('delegate: start', 'delegate: warm'),
+      'DONE',
+      ['machine.create cannot go on in machine.warm here; it ends as without this request'],
+    ],
+    ['has one that is done there', 'create', MACHINE.replace('delegate: start', 'delegate: stop'), 'ALREADY_DONE', []],
+  ])(
+    'asked for where the definition %s, the process ends, and its record says so',
+    (_, verb, yaml, exitReason, said) => {
+      const life = new Life([handler('demo', `machine.${verb}`)], verb === 'create' ? 'requested' : 'stopped', yaml);
+      life.start(verb);
+      life.reply(reply({ delegate: true }));
+      expect(life.path).toEqual(verb === 'create' ? ['creating', 'stopped'] : ['starting', 'running']);
+      expect(life.finished).toMatchObject([{ exitReason }]);
+      const { steps } = life.finished[0]!.progress as { steps: StepRecord[] };
+      expect(steps.flatMap(({ error }) => (error?.code === 'NoDelegate' ? [error.message] : []))).toEqual(said);
+    },
+  );
 });
 
 describe('chainProcess', () => {

@@ -149,16 +149,20 @@ export function stepDone(draft: Draft, reply: Extract<HandlerReply, { kind: 'don
 }
 
 /** What a result asked for and does not get, or what it takes from an earlier one: whoever asked must be able to see why. */
-function unmet(
-  { definition, name, progress }: Draft,
-  chain: string | null,
-  delegate: boolean,
-): { code: string; message: string } | undefined {
+function unmet(draft: Draft, chain: string | null, delegate: boolean): { code: string; message: string } | undefined {
+  const { definition, name, progress } = draft;
   // The last one wins.
   if (chain !== null && progress.chain !== null && chain !== progress.chain)
     return { code: 'ChainReplaced', message: `${chain} instead of ${progress.chain}, asked for before` };
-  if (delegate && definition!.delegate === null)
-    return { code: 'NoDelegate', message: `${name} has no delegate to go on in; it ends as without this request` };
+  if (
+    delegate &&
+    delegateTarget(draft.around.type, definition!, draft.region.state) === null &&
+    !delegateIsDone(draft)
+  ) {
+    const why =
+      definition!.delegate === null ? 'has no delegate' : `cannot go on in ${definition!.delegate.process} here`;
+    return { code: 'NoDelegate', message: `${name} ${why}; it ends as without this request` };
+  }
   return undefined;
 }
 
@@ -202,12 +206,16 @@ export function finish(draft: Draft): void {
     rest(draft, done, 'ALREADY_DONE');
     return;
   }
-  const delegate = delegateTarget(draft.around.type, definition, draft.region.state);
-  if (delegate !== null && (definition.delegate!.always || draft.progress.delegate)) {
-    continueIn(draft, delegate);
-    return;
-  }
-  rest(draft, done, 'DONE');
+  const goesOn = definition.delegate !== null && (definition.delegate.always || draft.progress.delegate);
+  const delegate = goesOn ? delegateTarget(draft.around.type, definition, draft.region.state) : null;
+  if (delegate !== null) continueIn(draft, delegate);
+  else rest(draft, done, goesOn && delegateIsDone(draft) ? 'ALREADY_DONE' : 'DONE');
+}
+
+/** Is the delegate's work done where the process ends? Only a delegate that cannot start there is asked for it. */
+function delegateIsDone({ definition, around, region }: Draft): boolean {
+  const to = ownProcess(around.type, definition!.delegate?.process ?? '');
+  return to !== null && chainIsDone(definition!, region.state, to);
 }
 
 /** The resource rests in the done state, and the process has ended. */
