@@ -100,16 +100,27 @@ export class GuardedStream {
     }
   }
 
+  /** One difference that the broker refuses keeps no other one from being mended. */
   private async adapt(present: StreamInfo): Promise<StreamInfo> {
     const differences = this.differences(present.config);
-    if (Object.keys(differences).length === 0) return present;
+    const keys = Object.keys(differences) as (keyof StreamConfig)[];
+    if (keys.length === 0) return present;
+    const all = await this.change(differences, keys.length === 1);
+    if (all !== null || keys.length === 1) return all ?? present;
+    let info = present;
+    for (const key of keys) info = (await this.change({ [key]: differences[key] }, true)) ?? info;
+    return info;
+  }
+
+  /** @returns null when the broker refuses, which is said unless the parts are tried next */
+  private async change(differences: Partial<StreamConfig>, last: boolean): Promise<StreamInfo | null> {
     try {
       const updated = await this.manager.streams.update(this.wanted.name, differences as Partial<StreamUpdateConfig>);
       this.log.warn({ stream: this.wanted.name, differences }, 'a stream was brought to what this version wants');
       return updated;
     } catch (error) {
-      this.say(`the broker refuses to change ${JSON.stringify(differences)}`, error);
-      return present;
+      if (last) this.say(`the broker refuses to change ${JSON.stringify(differences)}`, error);
+      return null;
     }
   }
 
