@@ -4,6 +4,7 @@ import { type BoundStep, compileType, ownProcess, TypeRegistry } from '@drover/p
 import { describe, expect, it } from 'vitest';
 import type { Listening } from './listeners.js';
 import { whyJson } from './why.js';
+import { workOf } from './work.js';
 import { whyPage } from './why-page.js';
 
 const compiled = (name: string) =>
@@ -296,6 +297,18 @@ describe('the facts', () => {
     const { nextWake } = factsOf(live(status, rest));
     if (expected === null) expect(nextWake).toBeNull();
     else expect(nextWake).toMatchObject(expected);
+  });
+
+  it('names the heartbeat clock where silence ends the attempt first', () => {
+    const beating = { ...step, handler: { ...step.handler, heartbeatMillis: 500 } };
+    const around = { definition: null, step: beating, listening: null };
+    const clockOf = (attemptUntil: number) => {
+      const bounds = { armedMillis: 500, attemptUntil, stepUntil: null };
+      const progress = { step: 'handle.demo', attempt: 1, bounds };
+      return workOf(live('dispatched', { deadlineInMillis: 400, readAt: NOW, progress }), 'activating', around).clock;
+    };
+    expect(clockOf(NOW + 9_000)).toEqual({ clock: 'heartbeat', inMillis: 400 });
+    expect(clockOf(NOW + 400)).toEqual({ clock: 'attempt', inMillis: 400 });
   });
 
   it('of the gate, of the predecessor and of the children', () => {

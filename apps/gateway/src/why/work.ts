@@ -31,7 +31,7 @@ export interface Work extends Around {
 
 /** The clock that moves the process on when nothing else does. */
 export interface NextWake {
-  clock: 'attempt' | 'waiting' | 'total' | 'backoff' | 'delay' | 'predecessor' | 'engine';
+  clock: 'attempt' | 'heartbeat' | 'waiting' | 'total' | 'backoff' | 'delay' | 'predecessor' | 'engine';
   /** milliseconds; 0: it rings now */
   inMillis: number;
 }
@@ -57,7 +57,7 @@ export function workOf(process: WhyProcess, state: string, around: Around): Work
     attempt,
     maxAttempts: around.step?.handler.retries ?? around.definition?.retry.maxAttempts ?? null,
     predecessorId: predecessor?.processId ?? null,
-    clock: nextWake(process),
+    clock: named(nextWake(process), process, around),
   };
 }
 
@@ -84,6 +84,15 @@ function ownClock(process: WhyProcess): [NextWake['clock'], number | null] {
     case 'parked':
       return ['engine', null];
   }
+}
+
+/** The attempt's clock is that of the heartbeat while silence ends the attempt sooner than its whole time does. */
+function named(next: NextWake | null, process: WhyProcess, { step, definition }: Around): NextWake | null {
+  const heartbeat = step?.handler.heartbeatMillis ?? definition?.heartbeatMillis ?? null;
+  const works = process.status === 'dispatched' || process.status === 'running';
+  if (next?.clock !== 'attempt' || heartbeat === null || !works) return next;
+  const until = unpackProgress(process.progress).bounds?.attemptUntil ?? null;
+  return until !== null && process.readAt + next.inMillis >= until ? next : { ...next, clock: 'heartbeat' };
 }
 
 function nextWake(process: WhyProcess): NextWake | null {
