@@ -36,6 +36,8 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
   readonly counts = { stored: 0, refused: 0, withdrawn: 0 };
   private work: Promise<WorkStream> | null = null;
   private opened: WorkStream | null = null;
+  /** when the stream was made whose events were last seen to, epoch milliseconds */
+  private seenTo = 0;
   /** told when the stream is another one than before: what was out is lost */
   private lost: () => Promise<void> = () => Promise.resolve();
   private readonly stopped = new AbortController();
@@ -145,6 +147,7 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
     const work = await WorkStream.open(this.bus.connection, this.settings, this.log);
     await work.stream.ensure();
     this.opened = work;
+    this.seenTo ||= work.stream.created;
     return work;
   }
 
@@ -162,12 +165,15 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
     if (this.stopped.signal.aborted) return;
     if (this.opened === null && this.registry.durableHandlers().size === 0) return;
     const work = await this.stream();
-    const lost = await work.stream.ensure();
+    await work.stream.ensure();
+    const { created } = work.stream;
     const orphans = await work.ensureConsumers(this.registry.durableHandlers());
     if (orphans.length > 0) await this.removeOrphans(work);
-    if (!lost) return;
+    if (created === this.seenTo) return;
     this.log.warn({}, 'the work stream was made anew: everything that is out is sent again');
     await this.lost();
+    // Only now: what failed on the way here is done again the next time.
+    this.seenTo = created;
   }
 
   /** Not by a list that may be old: another engine may know of a handler that this one has not heard of. */

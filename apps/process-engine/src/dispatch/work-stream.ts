@@ -49,6 +49,8 @@ interface Sample {
 /** The JetStream side of durable delivery: one stream, one consumer per handler. */
 export class WorkStream {
   private readonly samples = new Map<string, Sample>();
+  /** when the consumers were made that this engine has seen, by handler */
+  private readonly known = new Map<string, string>();
   private readonly looking = new Map<string, { at: number; taker: Promise<Taker> }>();
   private readonly lanes: Promise<unknown>[] = Array.from({ length: LANES }, () => Promise.resolve());
   private turn = 0;
@@ -129,8 +131,16 @@ export class WorkStream {
   /** Where an event is, and whether its handler is there. @param made when the stream was made that holds it */
   async look(handler: string, sequence: number, made: number): Promise<DeliveryCheck> {
     const { info, state } = await this.taker(handler);
+    await this.recognise(handler, info);
     const event = made !== this.stream.created ? 'lost' : await this.eventAt(sequence, info);
     return { event, handler: state };
+  }
+
+  /** A consumer that was not there before may be of another stream, which another engine made: sequences of the earlier one say nothing. */
+  private async recognise(handler: string, info: ConsumerInfo | null): Promise<void> {
+    if (info !== null && this.known.get(handler) === info.created) return;
+    await this.stream.ensure();
+    if (info !== null) this.known.set(handler, info.created);
   }
 
   private async eventAt(sequence: number, info: ConsumerInfo | null): Promise<DeliveryCheck['event']> {
