@@ -63,7 +63,7 @@ const rest = (path: string, state: string) =>
   });
 
 beforeAll(async () => {
-  stack = await startStack({ env: { DROVER_HANDLERS: './examples/handlers/in-process' } });
+  stack = await startStack();
   bus = new MessageBus(await connectNats(stack.natsUrl, 'test'));
 });
 
@@ -630,23 +630,6 @@ describe('external handlers', () => {
     });
     await expect(bus.request(registerHandler, { name: 'two words' })).rejects.toMatchObject({ code: 'InvalidFormat' });
     await post(`/externalhandlers/${String(first['id'])}?action=deactivate`, {}, wait);
-  });
-
-  it('under the name of an in-process handler are refused, over HTTP and NATS, new or renamed', async () => {
-    const processes = { processConfigs: [{ name: 'instance.stop' }] };
-    const taken = { name: 'place-volume', ...processes };
-    const refusal = await post('/externalhandlers', taken);
-    expect(error(refusal)).toEqual({ status: 409, code: 'NotUnique', type: 'error' });
-    expect(refusal.json).toMatchObject({ fieldName: 'name', message: expect.stringContaining('in-process handler') });
-    await expect(bus.request(registerHandler, { ...taken, uuid: fresh('u') })).rejects.toMatchObject({
-      code: 'NotUnique',
-    });
-    const other = await post('/externalhandlers', { name: fresh('free'), ...processes }, wait);
-    const renamed = await put(`/externalhandlers/${String(other.json['id'])}`, { name: 'place-volume' });
-    expect(error(renamed)).toEqual({ status: 409, code: 'NotUnique', type: 'error' });
-    const found = (await get('/externalhandlers?name=place-volume')).json;
-    expect(rows(found)).toEqual([]);
-    await post(map(other.json, 'actions')['deactivate']!, {}, wait);
   });
 
   it.each([
