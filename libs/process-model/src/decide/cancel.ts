@@ -4,7 +4,8 @@ import type { Draft } from './draft.js';
 import { clip, predecessorLeftMillis } from './progress.js';
 import { cancelChildrenFirst, childrenToCancel, lookAgain } from './related.js';
 import type { HandlerReply } from './reply.js';
-import { ended, park } from './steps.js';
+import { ended } from './endings.js';
+import { park } from './failures.js';
 
 /**
  * An operator cancels the process. With no handler at work it leaves at once; else the handler is told, and the process is

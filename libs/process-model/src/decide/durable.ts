@@ -5,7 +5,9 @@ import type { Draft } from './draft.js';
 import { reportOutcome } from './gates.js';
 import { heartbeatOf, overdueError, stepIsOver, timeoutOf, totalError } from './policies.js';
 import { clip } from './progress.js';
-import { advance, beforeTotal, sendAttempt, stepFailed } from './steps.js';
+import { beforeTotal, sendAttempt } from './attempts.js';
+import { stepFailed } from './failures.js';
+import { advance } from './steps.js';
 
 /** The first look at an event that was just stored: "waiting for handler X" shows within a second. */
 export const LOOK_MILLIS = 400;

@@ -28,4 +28,4 @@ export {
   type StartDecision,
   type StartRequest,
 } from './start.js';
-export { attemptClocks, type AttemptClocks } from './steps.js';
+export { attemptClocks, type AttemptClocks } from './attempts.js';

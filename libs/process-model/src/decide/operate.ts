@@ -4,7 +4,8 @@ import { restingStates } from '../states/index.js';
 import { cancel, leave } from './cancel.js';
 import type { Draft } from './draft.js';
 import { clip } from './progress.js';
-import { advance, startAttempt } from './steps.js';
+import { startAttempt } from './attempts.js';
+import { advance } from './steps.js';
 
 export interface OperatorInput {
   kind: 'operate';

@@ -9,7 +9,10 @@ import { isDone, isStart } from '../states/index.js';
 import { Draft, splitStep, type Surroundings } from './draft.js';
 import { leaveWithoutChildren } from './cancel.js';
 import { clip } from './progress.js';
-import { beforeTotal, READY_LEASE_MILLIS, stepDone, stepFailed } from './steps.js';
+import { beforeTotal } from './attempts.js';
+import { READY_LEASE_MILLIS } from './begin.js';
+import { stepFailed } from './failures.js';
+import { stepDone } from './steps.js';
 
 /** A process that waits for children is woken by their ends; this is for what nobody foresaw. */
 export const CHILDREN_WAKE_MILLIS = 10 * 60_000;

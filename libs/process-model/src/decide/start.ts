@@ -3,7 +3,7 @@ import { DroverError, type JsonObject } from '@drover/kernel';
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
 import { isGone, restingStates, transitioningFor } from '../states/index.js';
 import { Draft, type Effect, guards, regionOf, type Surroundings } from './draft.js';
-import { beginProcess } from './steps.js';
+import { beginProcess } from './begin.js';
 
 /** A request to start a process. */
 export interface StartRequest {
