@@ -5,7 +5,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { RegistryService } from '../registry/registry.service.js';
 import { memberCondition } from '../sql/related.sql.js';
-import { conditions, Parameters, processColumns, resourceColumns } from './filters.js';
+import { conditions, Parameters, processColumns, columnsOf, knowsAll } from './filters.js';
 
 /** Rows that an exact count looks at, at most; beyond that the planner's estimate answers. */
 const MAX_COUNTED = 20_000;
@@ -49,14 +49,14 @@ export class CountsService {
     relation?: RelationRef;
   }): Promise<Count> {
     const { type, filters, includeRemoved } = request;
-    const definition = (await this.registry.types()).byName(type) ?? RegistryService.unknownType(type);
+    const columns = columnsOf(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
     const parameters = new Parameters();
     const members =
       request.relation === undefined
         ? ''
         : ` and ${memberCondition(request.relation, (value) => parameters.add(value))}`;
     const from = `resource_data d join resource r on r.id = d.id where d.type = ${parameters.add(type)}${members}`;
-    const where = conditions(filters, resourceColumns(definition.fields, definition.stateFields), parameters);
+    const where = conditions(filters, columns, parameters);
     if (!includeRemoved) where.push(`r.state not in ('removed', 'purging', 'purged')`);
     return this.sum([{ from, key: 'd.id', filters: where, values: parameters.values }]);
   }

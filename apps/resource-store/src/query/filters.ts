@@ -1,6 +1,6 @@
 import type { Filter } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
-import type { FieldDefinition } from '@drover/process-model';
+import type { FieldDefinition, TypeDefinition } from '@drover/process-model';
 
 /** How a filterable column is written in SQL, and what its values are. */
 export interface FilterColumn {
@@ -104,6 +104,16 @@ export function resourceColumns(
     if (Object.hasOwn(fields, name)) return dataColumn(name, fields[name]!);
     return undefined;
   };
+}
+
+/** Columns of a type's resources. */
+export const columnsOf = ({ fields, stateFields }: Pick<TypeDefinition, 'fields' | 'stateFields'>): FilterColumns =>
+  resourceColumns(fields, stateFields);
+
+/** Has the type every field that the filters name? */
+export function knowsAll(type: Pick<TypeDefinition, 'fields' | 'stateFields'>, filters: readonly Filter[]): boolean {
+  const columns = columnsOf(type);
+  return filters.every(({ field }) => columns(field) !== undefined);
 }
 
 /** A field inside `data`. A stored value of another JSON type than declared counts as none, instead of failing the whole list. */

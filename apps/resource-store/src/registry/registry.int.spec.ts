@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, schedule } from '../testing/transitions.js';
+import { QueryService } from '../query/query.service.js';
 import { DefinitionFolder } from './definition-folder.js';
+import { RegistryService } from './registry.service.js';
 
 let database: TestDatabase;
 let folder: string;
@@ -130,6 +132,20 @@ describe('definitions of the folder', () => {
 });
 
 describe('definitions declared at run time', () => {
+  it('are known by every replica at once: a list may be filtered by a field that another one has just declared', async () => {
+    await using one = await boot();
+    await using other = await boot();
+    const nullSize = { field: 'size', modifier: 'null' as const, value: null };
+    const asked = { limit: 10, afterId: null, descending: false, includeRemoved: false };
+    await apply(one, type('box'));
+    // The other one looks, and trusts what it saw for a while.
+    await other.get(RegistryService).types();
+    const document = type('box', { fields: { size: { type: 'int' } } });
+    await one.get(RegistryService).apply({ document, mode: 'update', name: 'box' });
+    const listed = await other.get(QueryService).resources({ ...asked, type: 'box', filters: [nullSize] });
+    expect(listed).toEqual({ resources: [], more: false });
+  });
+
   it('are versioned, and raise the revision that commits are checked against', async () => {
     await using store = await boot();
     const before = (await registry(store)).revision;

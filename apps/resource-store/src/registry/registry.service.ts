@@ -38,7 +38,9 @@ const TYPES_TRUSTED_MILLIS = 1_000;
 @Injectable()
 export class RegistryService {
   private cache: { revision: number; types: TypeRegistry } | null = null;
-  private checkedAt = 0;
+  private checkedAt = -TYPES_TRUSTED_MILLIS;
+  /** changes heard of */
+  private changes = 0;
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
@@ -78,19 +80,35 @@ export class RegistryService {
   async types(): Promise<TypeRegistry> {
     const now = monotonicMillis();
     if (this.cache !== null && now - this.checkedAt < TYPES_TRUSTED_MILLIS) return this.cache.types;
+    const { changes } = this;
     const revision = await registryRevision(this.dataSource);
     if (this.cache === null || this.cache.revision < revision) {
-      this.cache = await this.dataSource.transaction('REPEATABLE READ', async (on) => ({
+      const read = await this.dataSource.transaction('REPEATABLE READ', async (on) => ({
         revision: await registryRevision(on),
         types: new TypeRegistry((await presentDefinitions(on)).map(compiled)),
       }));
+      // Of two that read at once the older may come last.
+      if (this.cache === null || this.cache.revision < read.revision) this.cache = read;
     }
-    this.checkedAt = now;
+    // What changed while this was read is not in it.
+    if (changes === this.changes) this.checkedAt = now;
     return this.cache.types;
+  }
+
+  /**
+   * A type with the fields that a request names: read anew where one is unknown, since another replica may have declared it a moment ago
+   * (a gateway asks only for fields it knows). Without its definition, a type has no fields.
+   */
+  async typeWith(name: string, knows: (type: TypeDefinition) => boolean): Promise<TypeDefinition> {
+    const known = (await this.types()).byName(name);
+    if (known !== undefined && knows(known)) return known;
+    this.forget();
+    return (await this.types()).byName(name) ?? RegistryService.unknownType(name);
   }
 
   /** Somebody says that the registry changed: the next reader looks. */
   forget(): void {
+    this.changes++;
     this.checkedAt = -TYPES_TRUSTED_MILLIS;
   }
 
