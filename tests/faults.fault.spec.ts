@@ -102,7 +102,10 @@ class Scene implements AsyncDisposable {
     const events = this.driver.events();
     expect(events.filter(({ key }) => !doneAt.has(key))).toEqual([]);
     expect(new Set(events.map(({ key }) => key)).size).toBe(doneAt.size);
-    expect(events.filter(({ key, time }) => time > doneAt.get(key)! + CLOCK_MILLIS)).toEqual([]);
+    // An engine that stood still may emit what it decided before: then it carries the id of the attempt that was answered.
+    const late = events.filter(({ key, time }) => time > doneAt.get(key)! + CLOCK_MILLIS);
+    const sent = new Set(events.filter((event) => !late.includes(event)).map(({ id }) => id));
+    expect(late.filter(({ id }) => !sent.has(id))).toEqual([]);
   }
 
   private async expectEachContainerMadeOnce(resourceIds: number[]): Promise<void> {
