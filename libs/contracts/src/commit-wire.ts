@@ -7,11 +7,8 @@ import type { CommitTransition, ProcessFields, ProcessInsert } from './commit.js
  */
 export type CommitKind = 'inserts' | 'starts' | 'ends' | 'steps';
 
-/**
- * A transition on its way to the database: encoded once, by whoever decided it. The store reads the head; the row goes into the
- * statement as it is (apps/resource-store/src/sql/columns.sql.ts), so that no service takes apart and puts together what only passes.
- */
-export interface EncodedTransition {
+/** What the store reads of a transition before it commits it. */
+export interface TransitionHead {
   kind: CommitKind;
   /** null: a new one */
   resourceId: number | null;
@@ -24,6 +21,14 @@ export interface EncodedTransition {
   /** the guarded process, and the one that waits for its end: a batch writes each process once */
   processId: number | null;
   wakeParent: number | null;
+}
+
+/**
+ * A transition on its way to the database: encoded once, by whoever decided it. The store reads the head; the row goes into the
+ * statement as it is (apps/resource-store/src/sql/columns.sql.ts), so that no service takes apart and puts together what only passes.
+ */
+export interface EncodedTransition {
+  head: TransitionHead;
   /** a JSON object without line breaks: an absent column is null */
   row: string;
 }
@@ -40,15 +45,17 @@ export function encodeTransition(transition: CommitTransition): EncodedTransitio
   if (problem !== null) throw new DroverError('Internal', `The transition makes no sense: ${problem}`);
   const { resourceId, stateField, commandId, commandHash, insert, returnResource, processId, wakeParent } = transition;
   return {
-    kind: kindOf(transition),
-    resourceId,
-    stateField,
-    commandId,
-    commandHash,
-    uuid: insert?.uuid ?? null,
-    returnResource,
-    processId,
-    wakeParent,
+    head: {
+      kind: kindOf(transition),
+      resourceId,
+      stateField,
+      commandId,
+      commandHash,
+      uuid: insert?.uuid ?? null,
+      returnResource,
+      processId,
+      wakeParent,
+    },
     row: JSON.stringify(columnsOf(transition)),
   };
 }
@@ -61,57 +68,19 @@ function kindOf({ insert, processId, start, update, end, expectPassed, returnRes
     : 'steps';
 }
 
-type Head = [
-  kind: CommitKind,
-  resourceId: number | null,
-  stateField: string,
-  commandId: string | null,
-  commandHash: string | null,
-  uuid: string | null,
-  returnResource: boolean,
-  processId: number | null,
-  wakeParent: number | null,
-];
-
 /** A batch as the wire carries it: a line of heads, then a line for each row. JSON has no line breaks of its own. */
 export const commitBatch = {
   encode(batch: readonly EncodedTransition[]): string {
-    const heads = batch.map((one): Head => [
-      one.kind,
-      one.resourceId,
-      one.stateField,
-      one.commandId,
-      one.commandHash,
-      one.uuid,
-      one.returnResource,
-      one.processId,
-      one.wakeParent,
-    ]);
-    return [JSON.stringify(heads), ...batch.map(({ row }) => row)].join('\n');
+    return [JSON.stringify(batch.map(({ head }) => head)), ...batch.map(({ row }) => row)].join('\n');
   },
 
   /** @throws DroverError InvalidBodyContent */
   decode(text: string): EncodedTransition[] {
     const [first = '', ...rows] = text.split('\n');
-    const heads = JSON.parse(first) as Head[] | null;
+    const heads = JSON.parse(first) as TransitionHead[] | null;
     if (!Array.isArray(heads) || heads.length !== rows.length)
       throw new DroverError('InvalidBodyContent', 'A commit batch is a line of heads and a line for each row');
-    return heads.map((head, i) => {
-      const [kind, resourceId, stateField, commandId, commandHash, uuid, returnResource, processId, wakeParent] = head;
-      const row = rows[i]!;
-      return {
-        kind,
-        resourceId,
-        stateField,
-        commandId,
-        commandHash,
-        uuid,
-        returnResource,
-        processId,
-        wakeParent,
-        row,
-      };
-    });
+    return heads.map((head, i) => ({ head, row: rows[i]! }));
   },
 };
 

@@ -32,9 +32,9 @@ export class Committer {
   private lane(): Batcher<EncodedTransition, Committed> {
     return new Batcher<EncodedTransition, Committed>({
       flush: (batch) => this.send(batch),
-      bytesOf: (item) => item.row.length,
+      bytesOf: ({ row }) => row.length,
       // Two transitions of one resource in one statement: the later would see the earlier one's guard fail.
-      keyOf: (item) => item.resourceId ?? undefined,
+      keyOf: ({ head }) => head.resourceId ?? undefined,
     });
   }
 

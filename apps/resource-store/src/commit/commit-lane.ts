@@ -75,8 +75,8 @@ export class CommitLane {
       flush: (rows) => this.flush(rows),
       maxItems: () => MAX_ROWS,
       maxBytes: MAX_BYTES,
-      bytesOf: (row) => row.row.length,
-      keyOf: (row) => row.resourceId ?? undefined,
+      bytesOf: ({ row }) => row.length,
+      keyOf: ({ head }) => head.resourceId ?? undefined,
     });
   }
 
@@ -115,7 +115,7 @@ export class CommitLane {
   private async run(rows: EncodedTransition[], started: number): Promise<CommitRow[]> {
     for (let failures = 0; ; failures++) {
       try {
-        const batch = `[${rows.map((row) => row.row).join(',')}]`;
+        const batch = `[${rows.map(({ row }) => row).join(',')}]`;
         const values = [batch, ...this.options.statement.keys.map((key) => keysOf(rows, key))];
         const results = await this.connection.run<CommitRow>(this.options.statement, values);
         if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
@@ -148,7 +148,7 @@ export class CommitLane {
 const RACES = new Set(['command_pkey', 'resource_data_uuid', 'resource_data_claim', 'process_live_region']);
 
 function keysOf(rows: EncodedTransition[], key: RowKey): unknown[] {
-  return rows.flatMap((row) => row[key] ?? []);
+  return rows.flatMap(({ head }) => head[key] ?? []);
 }
 
 /**
@@ -158,9 +158,9 @@ function keysOf(rows: EncodedTransition[], key: RowKey): unknown[] {
 function withoutTwins(rows: EncodedTransition[]): { rows: EncodedTransition[]; twins: Set<number> } {
   const seen = new Set<string>();
   const twins = new Set<number>();
-  const children = rows.some(({ wakeParent }) => wakeParent !== null);
-  const written = new Set(children ? rows.map(({ processId }) => processId) : []);
-  rows.forEach(({ commandId, uuid, wakeParent }, i) => {
+  const children = rows.some(({ head }) => head.wakeParent !== null);
+  const written = new Set(children ? rows.map(({ head }) => head.processId) : []);
+  rows.forEach(({ head: { commandId, uuid, wakeParent } }, i) => {
     if ((commandId !== null && seen.has(commandId)) || (uuid !== null && seen.has(uuid))) twins.add(i);
     if (wakeParent !== null && written.has(wakeParent)) twins.add(i);
     if (commandId !== null) seen.add(commandId);

@@ -62,11 +62,15 @@ function expectPinned(plan: PlanNode[]): void {
 
 const transitionBatch = (): unknown[] => {
   const batch = [schedule(1), finish(2, 3, 1, 'removed'), schedule(4)].map(encodeTransition);
-  return [`[${batch.map(({ row }) => row).join(',')}]`, '{1,2,4}', `{${batch.flatMap((row) => row.commandId ?? [])}}`];
+  return [
+    `[${batch.map(({ row }) => row).join(',')}]`,
+    '{1,2,4}',
+    `{${batch.flatMap(({ head }) => head.commandId ?? [])}}`,
+  ];
 };
 const insertBatch = (): unknown[] => {
   const batch = [create('creating'), create('creating')].map(encodeTransition);
-  return [`[${batch.map(({ row }) => row).join(',')}]`, '{}', `{${batch.map(({ uuid }) => uuid)}}`];
+  return [`[${batch.map(({ row }) => row).join(',')}]`, '{}', `{${batch.map(({ head }) => head.uuid)}}`];
 };
 
 describe('the plan of a commit', () => {

@@ -1,4 +1,11 @@
-import type { CommitKind, CommitOutcome, EncodedTransition, ProcessRow, ResourceRow } from '@drover/contracts';
+import type {
+  CommitKind,
+  CommitOutcome,
+  EncodedTransition,
+  ProcessRow,
+  ResourceRow,
+  TransitionHead,
+} from '@drover/contracts';
 import { rows } from '@drover/database';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
@@ -39,9 +46,12 @@ export class CommitService implements OnModuleDestroy {
 
   /** Outcomes in the order of the transitions; answered when the last one is committed. */
   async commit(transitions: EncodedTransition[]): Promise<CommitOutcome[]> {
-    const results = await Promise.all(transitions.map((transition) => this.lanes[transition.kind].commit(transition)));
-    this.hintWhatChanged(transitions, results);
-    const outcomes = await this.outcomesOf(transitions, results);
+    const results = await Promise.all(
+      transitions.map((transition) => this.lanes[transition.head.kind].commit(transition)),
+    );
+    const heads = transitions.map(({ head }) => head);
+    this.hintWhatChanged(heads, results);
+    const outcomes = await this.outcomesOf(heads, results);
     for (const { outcome } of outcomes) this.metrics.outcomes.inc({ outcome });
     return outcomes;
   }
@@ -50,16 +60,15 @@ export class CommitService implements OnModuleDestroy {
     for (const lane of Object.values(this.lanes)) lane.close();
   }
 
-  private hintWhatChanged(transitions: EncodedTransition[], results: CommitRow[]): void {
-    if (transitions.some(({ wakeParent }, i) => wakeParent !== null && results[i]!.verdict === 'ok')) this.hints.due();
+  private hintWhatChanged(heads: TransitionHead[], results: CommitRow[]): void {
+    if (heads.some(({ wakeParent }, i) => wakeParent !== null && results[i]!.verdict === 'ok')) this.hints.due();
     if (results.some((result) => result.registered !== null)) this.hints.registry();
     if (results.some((result) => result.verdict === 'ok')) this.hints.feed();
   }
 
   /** Only the rows that missed cost a further read. */
-  private async outcomesOf(transitions: EncodedTransition[], results: CommitRow[]): Promise<CommitOutcome[]> {
-    const wanted = (verdict: CommitRow['verdict']) =>
-      transitions.filter((transition, i) => results[i]!.verdict === verdict);
+  private async outcomesOf(heads: TransitionHead[], results: CommitRow[]): Promise<CommitOutcome[]> {
+    const wanted = (verdict: CommitRow['verdict']) => heads.filter((_, i) => results[i]!.verdict === verdict);
     const [commands, present] = await Promise.all([
       this.readCommands(wanted('repeat')),
       this.readPresent(wanted('conflict').flatMap(({ resourceId }) => resourceId ?? [])),
@@ -69,13 +78,13 @@ export class CommitService implements OnModuleDestroy {
         returnResource ? (commands.get(commandKey({ commandId, commandHash }))?.resourceId ?? []) : [],
       ),
     );
-    return transitions.map((transition, i): CommitOutcome => {
+    return heads.map((head, i): CommitOutcome => {
       const result = results[i]!;
       switch (result.verdict) {
         case 'ok':
-          return appliedOutcome(result, transition.returnResource);
+          return appliedOutcome(result, head.returnResource);
         case 'repeat': {
-          const command = commands.get(commandKey(transition));
+          const command = commands.get(commandKey(head));
           if (command?.same !== true) return { outcome: 'commandReused' };
           const resource = repeated.resources.get(command.resourceId) ?? null;
           return { outcome: 'repeat', resourceId: command.resourceId, processId: command.processId, resource };
@@ -83,7 +92,7 @@ export class CommitService implements OnModuleDestroy {
         case 'staleRegistry':
           return { outcome: 'staleRegistry', registryRevision: result.registry_revision };
         case 'notUnique':
-          return { outcome: 'notUnique', field: transition.kind === 'inserts' ? 'uuid' : 'name' };
+          return { outcome: 'notUnique', field: head.kind === 'inserts' ? 'uuid' : 'name' };
         case 'claimed':
           return { outcome: 'notUnique', field: 'name' };
         case 'refused':
@@ -91,17 +100,17 @@ export class CommitService implements OnModuleDestroy {
         default:
           return {
             outcome: 'conflict',
-            resource: present.resources.get(transition.resourceId ?? 0) ?? null,
-            process: present.processes.get(`${transition.resourceId}/${transition.stateField}`) ?? null,
+            resource: present.resources.get(head.resourceId ?? 0) ?? null,
+            process: present.processes.get(`${head.resourceId}/${head.stateField}`) ?? null,
           };
       }
     });
   }
 
-  private async readCommands(transitions: EncodedTransition[]): Promise<Map<string, StoredCommand>> {
-    if (transitions.length === 0) return new Map();
-    const ids = transitions.map(({ commandId }) => commandId);
-    const hashes = transitions.map(({ commandHash }) => commandHash);
+  private async readCommands(heads: TransitionHead[]): Promise<Map<string, StoredCommand>> {
+    if (heads.length === 0) return new Map();
+    const ids = heads.map(({ commandId }) => commandId);
+    const hashes = heads.map(({ commandHash }) => commandHash);
     const found = await rows<StoredCommand>(this.dataSource, READ_COMMANDS, [ids, hashes]);
     return new Map(found.map((command) => [commandKey({ commandId: command.id, commandHash: command.hash }), command]));
   }
@@ -142,5 +151,5 @@ interface StoredCommand {
   processId: number | null;
 }
 
-const commandKey = ({ commandId, commandHash }: Pick<EncodedTransition, 'commandId' | 'commandHash'>): string =>
+const commandKey = ({ commandId, commandHash }: Pick<TransitionHead, 'commandId' | 'commandHash'>): string =>
   `${commandId} ${commandHash}`;

@@ -12,7 +12,7 @@ describe('a batch on the wire', () => {
       encodeTransition(blank({ resourceId: 1, change: change(null, { message: 'a\nb\u2028c', data: { x: '\r\n' } }) })),
     );
     expect(commitBatch.decode(commitBatch.encode(batch))).toEqual(batch);
-    expect(batch.map(({ kind }) => kind)).toEqual(['starts', 'ends', 'inserts', 'starts']);
+    expect(batch.map(({ head }) => head.kind)).toEqual(['starts', 'ends', 'inserts', 'starts']);
   });
 
   it.each(['[]\n{}', '[["starts"]]', '{}\n{}', 'null'])('is refused when heads and rows do not match: %j', (text) => {

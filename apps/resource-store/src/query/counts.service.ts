@@ -5,7 +5,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { RegistryService } from '../registry/registry.service.js';
 import { memberCondition } from '../sql/related.sql.js';
-import { conditions, Parameters, processColumns, columnsOf, knowsAll } from './filters.js';
+import { conditions, knowsAll, Parameters, processColumns, resourceColumns } from './filters.js';
 
 /** Rows that an exact count looks at, at most; beyond that the planner's estimate answers. */
 const MAX_COUNTED = 20_000;
@@ -49,7 +49,7 @@ export class CountsService {
     relation?: RelationRef;
   }): Promise<Count> {
     const { type, filters, includeRemoved } = request;
-    const columns = columnsOf(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
+    const columns = resourceColumns(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
     const parameters = new Parameters();
     const members =
       request.relation === undefined

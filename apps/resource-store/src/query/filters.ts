@@ -94,10 +94,10 @@ const ENVELOPE: Record<string, FilterColumn> = {
 };
 
 /** Envelope columns, declared fields and state fields of a type. */
-export function resourceColumns(
-  fields: Record<string, FieldDefinition>,
-  stateFields: Record<string, unknown>,
-): FilterColumns {
+export function resourceColumns({
+  fields,
+  stateFields,
+}: Pick<TypeDefinition, 'fields' | 'stateFields'>): FilterColumns {
   return (name) => {
     if (Object.hasOwn(ENVELOPE, name)) return ENVELOPE[name];
     if (Object.hasOwn(stateFields, name)) return { sql: `r.regions -> ${literal(name)} ->> 'state'`, type: 'text' };
@@ -106,13 +106,9 @@ export function resourceColumns(
   };
 }
 
-/** Columns of a type's resources. */
-export const columnsOf = ({ fields, stateFields }: Pick<TypeDefinition, 'fields' | 'stateFields'>): FilterColumns =>
-  resourceColumns(fields, stateFields);
-
 /** Has the type every field that the filters name? */
 export function knowsAll(type: Pick<TypeDefinition, 'fields' | 'stateFields'>, filters: readonly Filter[]): boolean {
-  const columns = columnsOf(type);
+  const columns = resourceColumns(type);
   return filters.every(({ field }) => columns(field) !== undefined);
 }
 

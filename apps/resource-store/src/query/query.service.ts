@@ -18,7 +18,7 @@ import { millis } from '../sql/columns.sql.js';
 import { memberCondition } from '../sql/related.sql.js';
 import { FINISHED_COLUMNS, PROCESS_COLUMNS, RESOURCE_COLUMNS } from '../sql/rows.sql.js';
 import { READ_STUCK } from '../sql/why.sql.js';
-import { conditions, Parameters, processColumns, columnsOf, knowsAll, type FilterColumns } from './filters.js';
+import { conditions, knowsAll, Parameters, processColumns, resourceColumns, type FilterColumns } from './filters.js';
 import { fitting } from './fitting.js';
 import { ResourceReader } from './resource-reader.js';
 
@@ -53,7 +53,7 @@ export class QueryService {
     relation?: RelationRef;
   }): Promise<{ resources: ResourceRow[]; more: boolean }> {
     const { type, filters, afterId, descending, includeRemoved } = request;
-    const columns = columnsOf(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
+    const columns = resourceColumns(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
     const limit = pageSize(request.limit);
     const parameters = new Parameters();
     const where = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
