@@ -90,6 +90,11 @@ export class RegistryMirror {
     return this.queued;
   }
 
+  /** Looks something up, once more after a refresh where it is missing: it may have been declared a moment ago. @throws DroverError Unavailable */
+  async find<T>(lookUp: (snapshot: RegistrySnapshot) => T | undefined): Promise<T | undefined> {
+    return lookUp(await this.loaded()) ?? lookUp(await this.refresh());
+  }
+
   /** A type as of one version: processes keep the version they began on. @throws DroverError NotFound, Unavailable */
   async typeAt(name: string, version: number): Promise<TypeDefinition> {
     const present = this.current.types.byName(name);

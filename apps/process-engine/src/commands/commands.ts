@@ -327,18 +327,15 @@ export class Commands {
     return resource;
   }
 
-  /** A type by its exact name; asks the store once more before it says that there is none. */
   private async typeNamed(name: string): Promise<TypeDefinition> {
-    const snapshot = await this.registry.mirror.loaded();
-    const type = snapshot.types.byName(name) ?? (await this.registry.mirror.refresh()).types.byName(name);
+    const type = await this.registry.mirror.find(({ types }) => types.byName(name));
     if (type === undefined)
       throw new DroverError('TypeUnknown', `There is no resource type "${String(name).slice(0, 64)}"`);
     return type;
   }
 
   private async processNamed(name: string): Promise<{ type: TypeDefinition; definition: ProcessDefinition }> {
-    const known = (await this.registry.mirror.loaded()).types.process(String(name));
-    const definition = known ?? (await this.registry.mirror.refresh()).types.process(String(name));
+    const definition = await this.registry.mirror.find(({ types }) => types.process(String(name)));
     if (definition === undefined)
       throw new DroverError('ProcessUnknown', `There is no process "${String(name).slice(0, 130)}"`);
     const type = await this.typeNamed(definition.resourceType);

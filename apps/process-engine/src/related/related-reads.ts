@@ -108,8 +108,7 @@ export class RelatedReads {
   }
 
   private async typeNamed(name: string): Promise<TypeDefinition> {
-    const found = (await this.registry.mirror.loaded()).types.byName(name);
-    const type = found ?? (await this.registry.mirror.refresh()).types.byName(name);
+    const type = await this.registry.mirror.find(({ types }) => types.byName(name));
     if (type === undefined) throw new DroverError('TypeUnknown', `The related type ${name} is not declared`);
     return type;
   }
