@@ -1,5 +1,6 @@
 import type { FinishedProcessRow, ResourceRow, WhyChild, WhyGate } from '@drover/contracts';
 import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
+import { splitScope } from '@drover/process-model';
 import type { Work } from './work.js';
 
 /** What the sentence is about besides its processes. */
@@ -137,13 +138,6 @@ function childText(
 ): string {
   const parked = status === 'parked' ? `, parked${errorMessage === null ? '' : `: ${errorMessage}`}` : '';
   return `${name} of ${subject.nameOf(resourceType, resourceId)}, ${state}${parked}`;
-}
-
-/** `handler/demo` is handler and demo; `cluster` has no second part. */
-export function splitScope(scope: string | null): [kind: string, target: string] {
-  const text = scope ?? '';
-  const slash = text.indexOf('/');
-  return slash < 0 ? [text, ''] : [text.slice(0, slash), text.slice(slash + 1)];
 }
 
 /** A time span as people say it: whole seconds, minutes or hours. */

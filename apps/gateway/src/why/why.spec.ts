@@ -379,3 +379,12 @@ it('the page shows the message, the facts that are set, and nothing as markup th
   expect(html).toContain('curl -X POST &#39;http://drover/v1/processinstances/1pi9?action=cancel&#39;');
   expect(html).not.toContain('<script>');
 });
+
+it('counts attempts as the handler itself says, also in its retry policy', () => {
+  const definition = ownProcess(type, 'instance.activate');
+  const own = { ...step, handler: { ...step.handler, retry: { maxAttempts: 2 } } } as unknown as BoundStep;
+  const attempts = (around: { definition: typeof definition; step: BoundStep }) =>
+    workOf(live('dispatched'), 'activating', { ...around, listening: null }).maxAttempts;
+  expect(attempts({ definition, step: own })).toBe(2);
+  expect(attempts({ definition: null, step: own })).toBeNull();
+});

@@ -1,9 +1,9 @@
 import type { FinishedProcessRow, WhyRow } from '@drover/contracts';
 import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
-import { dates, legalActions, operatorActions, type TypeDefinition } from '@drover/process-model';
+import { dates, legalActions, operatorActions, splitScope, type TypeDefinition } from '@drover/process-model';
 import type { RegistrySnapshot } from '@drover/registry';
 import { processUrl, resourceUrl } from '../resources/resource-json.js';
-import { sentence, splitScope } from './sentence.js';
+import { sentence } from './sentence.js';
 import { type Around, type Work, workOf } from './work.js';
 
 export interface WhyView {

@@ -1,5 +1,12 @@
 import type { WhyProcess } from '@drover/contracts';
-import { type BoundStep, type ProcessDefinition, splitStep, unpackProgress } from '@drover/process-model';
+import {
+  type BoundStep,
+  heartbeatOf,
+  type ProcessDefinition,
+  retryPolicyOf,
+  splitStep,
+  unpackProgress,
+} from '@drover/process-model';
 import type { Listening } from './listeners.js';
 
 /** What the gateway knows of a live process besides its row. */
@@ -55,10 +62,16 @@ export function workOf(process: WhyProcess, state: string, around: Around): Work
     phase: step?.phase ?? null,
     handler: awaited ?? step?.handler ?? null,
     attempt,
-    maxAttempts: around.step?.handler.retries ?? around.definition?.retry.maxAttempts ?? null,
+    maxAttempts: maxAttemptsOf(around),
     predecessorId: predecessor?.processId ?? null,
     clock: named(nextWake(process), process, around),
   };
+}
+
+/** Without the definition, only what the handler says of itself is known. */
+function maxAttemptsOf({ definition, step }: Around): number | null {
+  const handler = step?.handler;
+  return definition === null ? (handler?.retries ?? null) : retryPolicyOf(definition, handler).maxAttempts;
 }
 
 /** Which clock each status waits for, besides the process's whole life. */
@@ -88,7 +101,8 @@ function ownClock(process: WhyProcess): [NextWake['clock'], number | null] {
 
 /** The attempt's clock is that of the heartbeat while silence ends the attempt sooner than its whole time does. */
 function named(next: NextWake | null, process: WhyProcess, { step, definition }: Around): NextWake | null {
-  const heartbeat = step?.handler.heartbeatMillis ?? definition?.heartbeatMillis ?? null;
+  const handler = step?.handler;
+  const heartbeat = definition === null ? (handler?.heartbeatMillis ?? null) : heartbeatOf(definition, handler);
   const works = process.status === 'dispatched' || process.status === 'running';
   if (next?.clock !== 'attempt' || heartbeat === null || !works) return next;
   const until = unpackProgress(process.progress).bounds?.attemptUntil ?? null;

@@ -8,7 +8,7 @@ import {
   type DeliveryCheck,
   type Effect,
   type Input,
-  splitStep,
+  handlerOfStep,
   type TypeDefinition,
   unpackProgress,
 } from '@drover/process-model';
@@ -85,7 +85,7 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
     const { dispatch } = work.process;
     if (!this.slots.ready) return { kind: 'unsent', dispatch };
     const { event } = processEventOf(work, type, clocks, this.clock.now(), related);
-    const [, handler] = splitStep(unpackProgress(work.process.progress).step ?? '');
+    const handler = handlerOfStep(unpackProgress(work.process.progress).step);
     const verb = event.process.slice(event.process.indexOf('.') + 1);
     try {
       const stream = await this.stream();
@@ -109,8 +109,7 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
     const { work, step } = unpackProgress(process.progress);
     if (work === null || work.sequence === 0) return null;
     try {
-      const [, handler] = splitStep(step ?? '');
-      return await (await this.stream()).look(handler, work.sequence, work.stream);
+      return await (await this.stream()).look(handlerOfStep(step), work.sequence, work.stream);
     } catch (err) {
       this.log.warn(
         { err, id: attemptId(process.id, process.dispatch) },

@@ -8,7 +8,7 @@ import {
   type HandlerReply,
   type Input,
   isOutDurably,
-  splitStep,
+  handlerOfStep,
   type Surroundings,
   unpackProgress,
 } from '@drover/process-model';
@@ -113,7 +113,7 @@ export class Effects {
     const { id, dispatch, progress } = work.process;
     const input = await this.durable.send(work, around.type, attemptClocks(work.process, around), related);
     if ((await this.handle(id, input)) || input.kind !== 'stored') return;
-    const [, handler] = splitStep(unpackProgress(progress).step ?? '');
+    const handler = handlerOfStep(unpackProgress(progress).step);
     const { sequence, stream } = input;
     await this.withdraw({ handler, processId: id, dispatch, sequence, stream, answered: false });
   }

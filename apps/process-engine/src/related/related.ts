@@ -11,6 +11,7 @@ import {
   type RelatedMember,
   relatedNeed,
   type RelatedNeed,
+  type StepError,
   type TypeDefinition,
 } from '@drover/process-model';
 import { Commands } from '../commands/commands.js';
@@ -22,7 +23,7 @@ import { EngineRegistry } from '../registry/engine-registry.js';
 /** Reads and decisions in a row for one process; then its wake-up goes on. */
 const MAX_TURNS = 100;
 
-type Tried = Map<number, { code: string; message: string; retryable: boolean } | null>;
+type Tried = Map<number, StepError | null>;
 
 /** What a process's children are to be looked at for; `next` is what the last decision asked for, or somebody meanwhile. */
 interface Look {
@@ -81,7 +82,7 @@ export class Related {
     const { process, resource } = work;
     const need = relatedNeed(process, resource, await this.registry.aroundProcess(process));
     if (need === null) return null;
-    const type = need.type === '' ? undefined : await this.typeNamed(need);
+    const type = need.type === '' ? undefined : await this.typeOf(need);
     const target = type === undefined ? null : ownProcess(type, need.process);
     const members: RelatedMember[] = [];
     const children: RelatedChild[] = [];
@@ -113,10 +114,12 @@ export class Related {
     };
   }
 
-  private async typeNamed({ type, process }: RelatedNeed): Promise<TypeDefinition | undefined> {
-    const found = (await this.registry.mirror.loaded()).types.byName(type);
-    if (found !== undefined && ownProcess(found, process) !== null) return found;
-    return (await this.registry.mirror.refresh()).types.byName(type);
+  /** The related type where it has the process; undefined: neither of the two was declared so far. */
+  private typeOf({ type: name, process }: RelatedNeed): Promise<TypeDefinition | undefined> {
+    return this.registry.mirror.find(({ types }) => {
+      const type = types.byName(name);
+      return type === undefined || ownProcess(type, process) === null ? undefined : type;
+    });
   }
 
   private async startChildren(
@@ -149,9 +152,7 @@ export class Related {
 }
 
 /** Null: accepted. What went wrong otherwise is known by its code, so that the decision can tell what may go better later. */
-async function outcomeOf(
-  work: Promise<unknown>,
-): Promise<{ code: string; message: string; retryable: boolean } | null> {
+async function outcomeOf(work: Promise<unknown>): Promise<StepError | null> {
   try {
     await work;
     return null;

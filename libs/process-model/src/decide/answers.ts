@@ -4,12 +4,12 @@ import { Draft } from './draft.js';
 import { heardFrom, isOut } from './durable.js';
 import { reportOutcome } from './gates.js';
 import { extend, keepStepBound } from './policies.js';
-import { awaited, clip, without } from './progress.js';
+import { awaited, clip, waitingFor, without } from './progress.js';
 import type { HandlerReply } from './reply.js';
 import { beforeTotal, startAttempt } from './attempts.js';
 import { stepFailed } from './failures.js';
 import { advance, stepDone } from './steps.js';
-import { keepWaiting, stayAsItIs, waitingFor } from './wake.js';
+import { keepWaiting, stayAsItIs } from './wake.js';
 
 const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHandler']);
 
@@ -51,12 +51,12 @@ function progressed(draft: Draft, reply: Extract<HandlerReply, { kind: 'progress
     draft.wakeMillis = beforeTotal(draft.deadlineMillis, draft.process.totalDeadlineInMillis);
     draft.waitDeadlineMillis = null;
   }
-  const message = draft.region.message === waitingFor(step) ? null : draft.region.message;
+  const message = draft.region.message === waitingFor(step?.handler.name) ? null : draft.region.message;
   draft.say('yes', reply.message ?? message, reply.progress ?? draft.region.progress);
   return null;
 }
 
-export function delayed(draft: Draft, reply: Extract<HandlerReply, { kind: 'delay' }>): string | null {
+function delayed(draft: Draft, reply: Extract<HandlerReply, { kind: 'delay' }>): string | null {
   try {
     draft.merge(reply.data);
   } catch (error) {
@@ -70,7 +70,7 @@ export function delayed(draft: Draft, reply: Extract<HandlerReply, { kind: 'dela
     return null;
   }
   draft.waitDeadlineMillis = left === null ? waitMillis : 'keep';
-  if (draft.region.message === waitingFor(draft.currentStep())) draft.say('yes', null);
+  if (draft.region.message === waitingFor(draft.currentStep()?.handler.name)) draft.say('yes', null);
   draft.record('delayed');
   draft.closeExecution('DELAY');
   draft.newExecution();

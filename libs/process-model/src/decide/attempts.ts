@@ -6,7 +6,7 @@ import { ownProcess } from '../states/index.js';
 import type { Draft, Surroundings } from './draft.js';
 import { LOOK_MILLIS } from './durable.js';
 import { isHeld } from './gates.js';
-import { arm } from './policies.js';
+import { arm, heartbeatOf, timeoutOf } from './policies.js';
 import { predecessorLeftMillis, unpackProgress } from './progress.js';
 import { beginRelated } from './related.js';
 
@@ -77,10 +77,8 @@ export function attemptClocks(process: ProcessRow, around: Surroundings): Attemp
   const { step } = unpackProgress(process.progress);
   const handler = stepsOf(around, process.name).find((candidate) => candidate.key === step)?.handler;
   const definition = ownProcess(around.type, process.name);
-  return {
-    timeoutMillis: handler?.timeoutMillis ?? definition?.timeoutMillis ?? 0,
-    heartbeatMillis: handler?.heartbeatMillis ?? definition?.heartbeatMillis ?? null,
-  };
+  if (definition === null) return { timeoutMillis: 0, heartbeatMillis: null };
+  return { timeoutMillis: timeoutOf(definition, handler), heartbeatMillis: heartbeatOf(definition, handler) };
 }
 
 /** The wake-up for a clock: never later than the end of the process's whole life. */

@@ -17,6 +17,7 @@ import { relatedStep, stepsOf } from '../handlers/steps-of.js';
 import { ownProcess } from '../states/index.js';
 import type { ExitReason } from './exit-reasons.js';
 import type { Pauses } from './pauses.js';
+import { timeoutOf } from './policies.js';
 import { clip, MAX_RECORD_MESSAGE, packProgress, type Predecessor, type Progress, unpackProgress } from './progress.js';
 
 /** What a decision may look at besides the rows and the input. No clock but `now`, which only goes into records. */
@@ -169,7 +170,7 @@ export class Draft {
 
   /** How long an attempt of the step under way may take, milliseconds. */
   private attemptMillis(): number {
-    return this.currentStep()?.handler.timeoutMillis ?? this.definition?.timeoutMillis ?? 0;
+    return this.definition === undefined ? 0 : timeoutOf(this.definition, this.currentStep()?.handler);
   }
 
   /** Tells the handler that its attempt is not wanted any more; nothing when none is under way. */
@@ -350,7 +351,7 @@ export class Draft {
     if (!open) this.progress.work = null;
     if (out === null || out.sequence === 0) return;
     if (open && this.dispatch === process.dispatch && this.progress.work !== null) return;
-    const [, handler] = splitStep(unpackProgress(process.progress).step ?? '');
+    const handler = handlerOfStep(unpackProgress(process.progress).step);
     const { id: processId, dispatch } = process;
     this.effects.push({ kind: 'withdraw', handler, processId, dispatch, ...out, answered: this.answered });
   }
@@ -406,6 +407,11 @@ export function guards(registryRevision: number): CommitTransition {
     wakeParent: null,
     returnResource: false,
   };
+}
+
+/** The handler of a step, by the step's key; empty without one. */
+export function handlerOfStep(key: string | null): string {
+  return splitStep(key ?? '')[1];
 }
 
 export function splitStep(key: string): [phase: string, handler: string] {

@@ -1,10 +1,10 @@
 import type { ProcessRow } from '@drover/contracts';
 import { unitHash } from '@drover/kernel';
 import type { BoundStep } from '../handlers/bindings.js';
-import type { Draft } from './draft.js';
+import { type Draft, handlerOfStep } from './draft.js';
 import { reportOutcome } from './gates.js';
 import { heartbeatOf, overdueError, stepIsOver, timeoutOf, totalError } from './policies.js';
-import { clip } from './progress.js';
+import { clip, waitingFor } from './progress.js';
 import { beforeTotal, sendAttempt } from './attempts.js';
 import { stepFailed } from './failures.js';
 import { advance } from './steps.js';
@@ -62,7 +62,7 @@ export function stored(draft: Draft, dispatch: number, sequence: number, stream:
 export function notStored(draft: Draft, dispatch: number, reason: string): string | null {
   if (dispatch !== draft.dispatch || !isOut(draft)) return 'the attempt is over';
   goOn(draft, againMillis(draft));
-  draft.say('yes', clip(`the event for handler ${handlerOf(draft)} is not stored yet: ${reason}`));
+  draft.say('yes', clip(`the event for handler ${handlerOfStep(draft.progress.step)} is not stored yet: ${reason}`));
   return null;
 }
 
@@ -89,7 +89,7 @@ export function lookedAt(draft: Draft, check: DeliveryCheck | null): string | nu
     return null;
   }
   if (check?.event === 'acknowledged') {
-    spoken(draft, null);
+    spoken(draft);
     beginBounds(draft, step);
     const left = process.deadlineInMillis ?? Math.min(timeout, heartbeat ?? timeout);
     goOn(draft, left, process.deadlineInMillis === null ? left : 'keep');
@@ -116,13 +116,13 @@ export function lookedAt(draft: Draft, check: DeliveryCheck | null): string | nu
       draft.waitingHandler = process.waitingHandler;
       return null;
     case 'unacknowledged':
-      spoken(draft, null);
+      spoken(draft);
       beginBounds(draft, step);
       goOn(draft, timeout, process.deadlineInMillis === null ? heartbeat : 'keep');
       return null;
     case 'undelivered':
       if (check!.handler === 'absent') return absent(draft, step);
-      spoken(draft, null);
+      spoken(draft);
       // Soon: a heartbeat and a handler's total begin when the event is seen to be taken.
       goOn(draft, Math.min(timeout, heartbeat ?? timeout, step.handler.totalMillis ?? timeout));
       return null;
@@ -197,7 +197,7 @@ function absent(draft: Draft, step: BoundStep): null {
   draft.waitingHandler = step.handler.name;
   draft.deadlineMillis = null;
   draft.wakeMillis = beforeTotal(waitDeadlineInMillis ?? draft.definition!.waitMillis, totalDeadlineInMillis);
-  draft.say('yes', `waiting for handler ${step.handler.name}`);
+  draft.say('yes', waitingFor(step.handler.name));
   return null;
 }
 
@@ -218,7 +218,7 @@ function unbound(draft: Draft, check: DeliveryCheck | null): null {
 
 /** A step whose handler was deactivated is left out, and the record says so. */
 export function passOver(draft: Draft): void {
-  const handler = handlerOf(draft);
+  const handler = handlerOfStep(draft.progress.step);
   const waited = draft.process.status === 'waitingHandler';
   const message = `handler ${handler} was deactivated${waited ? ' while the process waited for it' : ''}`;
   draft.record('skipped', { code: 'HandlerInactive', message });
@@ -235,19 +235,11 @@ function release(draft: Draft): void {
 }
 
 /** The waiting is over: what was said about it goes. A handler's own message stays. */
-function spoken(draft: Draft, message: string | null): void {
+function spoken(draft: Draft): void {
   const said = draft.region.message ?? '';
-  const handler = handlerOf(draft);
-  if (
-    said === `waiting for handler ${handler}` ||
-    said.startsWith(`the event for handler ${handler} is not stored yet`)
-  )
-    draft.say('yes', message, draft.region.progress);
-}
-
-function handlerOf(draft: Draft): string {
-  const step = draft.progress.step ?? '';
-  return step.slice(step.indexOf('.') + 1);
+  const handler = handlerOfStep(draft.progress.step);
+  if (said === waitingFor(handler) || said.startsWith(`the event for handler ${handler} is not stored yet`))
+    draft.say('yes', null, draft.region.progress);
 }
 
 /** Until the next try: a quarter of the time that was spent waiting, so that ever fewer tries are made; spread by a hash. */

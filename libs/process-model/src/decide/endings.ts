@@ -106,6 +106,7 @@ export function followUp(
   draft.effects.push(...begun.effects);
 }
 
-export function ended(draft: Draft, exitReason: 'DONE' | 'ALREADY_DONE' | 'CANCELED'): Effect {
+/** Whoever waits for the process hears that it ended, or that it is parked. */
+export function ended(draft: Draft, exitReason: 'DONE' | 'ALREADY_DONE' | 'CANCELED' | 'PARKED'): Effect {
   return { kind: 'ended', processId: draft.process.id, notify: draft.process.notify, exitReason };
 }

@@ -3,7 +3,7 @@ import type { BoundStep } from '../handlers/bindings.js';
 import { type Continuation, onErrorTarget } from '../states/index.js';
 import { beforeTotal } from './attempts.js';
 import type { Draft } from './draft.js';
-import { followUp } from './endings.js';
+import { ended, followUp } from './endings.js';
 import { keepStepBound, retryPolicyOf } from './policies.js';
 import { clip, MAX_CODE, type Predecessor } from './progress.js';
 import type { StepError } from './reply.js';
@@ -65,10 +65,5 @@ export function park(draft: Draft, exit: 'UNKNOWN_EXCEPTION' | 'TIMEOUT' | 'CANC
   draft.wakeMillis = null;
   draft.feedKind = 'error';
   draft.say('error', draft.error!.message);
-  draft.effects.push({
-    kind: 'ended',
-    processId: draft.process.id,
-    notify: draft.process.notify,
-    exitReason: 'PARKED',
-  });
+  draft.effects.push(ended(draft, 'PARKED'));
 }

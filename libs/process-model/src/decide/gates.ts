@@ -2,7 +2,9 @@ import type { HandlerLimits, PauseRow, ProcessFields } from '@drover/contracts';
 import { formatId } from '@drover/kernel';
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
 import type { BoundStep } from '../handlers/bindings.js';
+import { beforeTotal } from './attempts.js';
 import type { Draft, Effect, Surroundings } from './draft.js';
+import { limitOf, splitScope } from './pauses.js';
 import { clip } from './progress.js';
 import type { StepError } from './reply.js';
 
@@ -11,13 +13,6 @@ import type { StepError } from './reply.js';
  * says nothing: most are admitted within milliseconds, and a message would be two revisions of the resource.
  */
 const SILENT_MILLIS = 2_000;
-
-const LIMIT = 'limit/';
-
-/** `heldBy` of who waits for a place at a handler. */
-export function limitOf(handler: string): string {
-  return `${LIMIT}${handler}`;
-}
 
 /** Holds the next attempt, or the end of a process without further handlers (null), where a gate is closed. */
 export function isHeld(draft: Draft, step: BoundStep | null): boolean {
@@ -63,10 +58,10 @@ function holdForPlace(draft: Draft, step: BoundStep): void {
   draft.waitDeadlineMillis = wait.clock;
   const { totalDeadlineInMillis: total } = draft.process;
   if (heldBy === gate) {
-    draft.wakeMillis = soonest(wait.millis, total);
+    draft.wakeMillis = beforeTotal(wait.millis, total);
     draft.say('yes', placeMessage(step.handler.name, step.handler.limits!));
   } else {
-    draft.wakeMillis = soonest(Math.min(SILENT_MILLIS, wait.millis), total);
+    draft.wakeMillis = beforeTotal(Math.min(SILENT_MILLIS, wait.millis), total);
     if (heldBy !== null) draft.say('yes', null);
   }
   draft.effects.push({ kind: 'admit', handler: step.handler.name, waits: true });
@@ -77,10 +72,6 @@ function waitLeft(draft: Draft): { millis: number; clock: ProcessFields['waitDea
   const { waitMillis } = draft.definition!;
   const left = draft.waitDeadlineMillis === null ? null : draft.process.waitDeadlineInMillis;
   return left === null ? { millis: waitMillis, clock: waitMillis } : { millis: left, clock: 'keep' };
-}
-
-function soonest(millis: number, total: number | null): number {
-  return Math.max(0, Math.min(millis, total ?? millis));
 }
 
 /**
@@ -107,7 +98,7 @@ export function heldAtStart(
   if (step === null || step.handler.limits === null) return null;
   const { waitMillis, totalMillis } = definition;
   const { name } = step.handler;
-  const wakeMillis = soonest(Math.min(SILENT_MILLIS, waitMillis), totalMillis);
+  const wakeMillis = beforeTotal(Math.min(SILENT_MILLIS, waitMillis), totalMillis);
   return {
     fields: { status: 'held', heldBy: limitOf(name), waitDeadlineMillis: waitMillis, wakeMillis },
     message: null,
@@ -130,7 +121,7 @@ export function notAdmitted(draft: Draft, handler: string, failures: number | nu
   draft.heldBy = process.heldBy;
   const wait = waitLeft(draft);
   draft.waitDeadlineMillis = wait.clock;
-  draft.wakeMillis = soonest(wait.millis, process.totalDeadlineInMillis);
+  draft.wakeMillis = beforeTotal(wait.millis, process.totalDeadlineInMillis);
   draft.say('yes', message);
   return null;
 }
@@ -138,10 +129,11 @@ export function notAdmitted(draft: Draft, handler: string, failures: number | nu
 /** The failure of a process that waited for a place longer than its waiting clock allows, or null. */
 export function waitedTooLong(draft: Draft): StepError | null {
   const { heldBy, admitted, waitDeadlineInMillis } = draft.process;
-  if (heldBy === null || !heldBy.startsWith(LIMIT) || admitted !== null) return null;
+  const [kind, handler] = splitScope(heldBy);
+  if (kind !== 'limit' || admitted !== null) return null;
   if (waitDeadlineInMillis === null || waitDeadlineInMillis > 0) return null;
   draft.expectPassed = 'wait';
-  const message = `Handler ${heldBy.slice(LIMIT.length)} has admitted no attempt of this process for ${draft.definition!.waitMillis} ms`;
+  const message = `Handler ${handler} has admitted no attempt of this process for ${draft.definition!.waitMillis} ms`;
   return { code: 'HandlerBusy', message, retryable: false };
 }
 
@@ -158,7 +150,7 @@ function pauseMessage({ scope, operator, reason }: PauseRow, type: TypeDefinitio
 
 function pausedThing(scope: string, type: TypeDefinition): string {
   if (scope === 'cluster') return 'the cluster';
-  const [kind = '', name = ''] = scope.split('/', 2);
+  const [kind, name] = splitScope(scope);
   return kind === 'resource' ? `${type.name} ${formatId(type.idPrefix, Number(name))}` : `${kind} ${name}`;
 }
 

@@ -1,12 +1,21 @@
 export * from './after-commit.js';
 export { type DeliveryCheck, isOutDurably } from './durable.js';
 export { decide, type Decision, type Input } from './decide.js';
-export { attemptId, type Effect, guards, regionOf, splitStep, stepKey, type Surroundings } from './draft.js';
+export {
+  attemptId,
+  type Effect,
+  guards,
+  handlerOfStep,
+  regionOf,
+  splitStep,
+  stepKey,
+  type Surroundings,
+} from './draft.js';
 export * from './executions.js';
 export * from './exit-reasons.js';
-export { limitOf } from './gates.js';
 export { operatorActions, operatorAudit } from './operate.js';
-export { NO_PAUSES, Pauses } from './pauses.js';
+export { isPause, limitOf, NO_PAUSES, Pauses, splitScope } from './pauses.js';
+export { heartbeatOf, retryPolicyOf } from './policies.js';
 export { packProgress, type Progress, unpackProgress } from './progress.js';
 export {
   MAX_CHILDREN,

@@ -8,8 +8,8 @@ import { decide, type Decision, type Input } from './decide.js';
 import { attemptId, type Effect, regionOf, stepKey } from './draft.js';
 import { type Progress, unpackProgress } from './progress.js';
 import { type HandlerReply, readReply } from './reply.js';
-import { NO_PAUSES, Pauses } from './pauses.js';
-import { isPause, processAfter, resourceAfter } from './rows-after.js';
+import { isPause, NO_PAUSES, Pauses } from './pauses.js';
+import { processAfter, resourceAfter } from './rows-after.js';
 import { notAvailable, planStart, planStartOn, type StartDecision, type StartRequest } from './start.js';
 
 /** A type small enough to read at a glance, with a little of everything. Attempts take 1,000 ms, budgets are three attempts. */

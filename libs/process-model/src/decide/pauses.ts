@@ -1,6 +1,24 @@
 import type { PauseRow } from '@drover/contracts';
 import type { TypeDefinition } from '../definitions/types.js';
 
+const LIMIT = 'limit/';
+
+/** `heldBy` of who waits for a place at a handler. */
+export function limitOf(handler: string): string {
+  return `${LIMIT}${handler}`;
+}
+
+/** Is it a gate that stops the clocks, rather than a handler's limit? */
+export function isPause(heldBy: string | null): boolean {
+  return heldBy !== null && !heldBy.startsWith(LIMIT);
+}
+
+/** `handler/demo` is handler and demo; `cluster` has no second part. */
+export function splitScope(scope: string | null): [kind: string, target: string] {
+  const [kind = '', target = ''] = (scope ?? '').split('/', 2);
+  return [kind, target];
+}
+
 /** The pauses that are set, as decisions ask for them. Never changes: one for each registry revision. */
 export class Pauses {
   private readonly byScope: ReadonlyMap<string, PauseRow>;

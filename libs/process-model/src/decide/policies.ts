@@ -1,6 +1,7 @@
 import type { HandlerBinding, ProcessDefinition, StepRetryPolicy } from '../definitions/types.js';
 import type { Draft } from './draft.js';
 import type { Bounds } from './progress.js';
+import type { StepError } from './reply.js';
 
 /**
  * How a step's failures are met: what the handler says, key by key, then the process. Codes that either of them calls not retryable are
@@ -94,7 +95,7 @@ export function extend(draft: Draft): number {
 }
 
 /** Why the attempt's clock has run out, for its record. */
-export function overdueError(draft: Draft): { code: string; message: string; retryable: boolean } {
+export function overdueError(draft: Draft): StepError {
   const definition = draft.definition!;
   const handler = draft.currentStep()?.handler;
   const name = handler?.name ?? '';
@@ -112,10 +113,7 @@ export function overdueError(draft: Draft): { code: string; message: string; ret
   return { code: 'TIMEOUT', message, retryable: true };
 }
 
-export function totalError(
-  handler: string,
-  totalMillis: number,
-): { code: string; message: string; retryable: boolean } {
+export function totalError(handler: string, totalMillis: number): StepError {
   const message = `The attempts of handler ${handler} took longer than ${totalMillis} ms in all`;
   return { code: 'HandlerTotalTimeout', message, retryable: false };
 }

@@ -162,6 +162,11 @@ export function clip(text: string, length: number = MAX_MESSAGE): string {
   return short.replaceAll('\u0000', '').toWellFormed();
 }
 
+/** What a resource says while nobody takes the event of its process. */
+export function waitingFor(handler = ''): string {
+  return `waiting for handler ${handler}`;
+}
+
 /** Until the awaited attempt's deadline, milliseconds from when the database read the row. */
 export function predecessorLeftMillis(predecessor: Predecessor, readAt: number): number {
   return Math.max(0, predecessor.until - readAt);

@@ -9,6 +9,7 @@ import { isDone, isStart } from '../states/index.js';
 import { Draft, splitStep, type Surroundings } from './draft.js';
 import { leaveWithoutChildren } from './cancel.js';
 import { clip } from './progress.js';
+import type { StepError } from './reply.js';
 import { beforeTotal } from './attempts.js';
 import { READY_LEASE_MILLIS } from './begin.js';
 import { stepFailed } from './failures.js';
@@ -62,7 +63,7 @@ export interface RelatedInput {
   /** more than {@link MAX_MEMBERS} */
   tooMany: boolean;
   /** what this look has tried already, by resource (starts) or process (cancels); null: it was accepted */
-  tried: ReadonlyMap<number, { code: string; message: string; retryable: boolean } | null>;
+  tried: ReadonlyMap<number, StepError | null>;
 }
 
 /** What an engine reads before it can give a {@link RelatedInput}. */

@@ -7,6 +7,7 @@ import type {
   ResourceRow,
 } from '@drover/contracts';
 import { isGone } from '../states/index.js';
+import { isPause } from './pauses.js';
 
 type Applied = Extract<CommitOutcome, { outcome: 'applied' }>;
 
@@ -95,11 +96,6 @@ function rowOf(
     waitDeadlineInMillis: rest.waitDeadlineInMillis,
     readAt: applied.now,
   };
-}
-
-/** Is it a gate that stops the clocks, rather than a handler's limit? */
-export function isPause(heldBy: string | null): boolean {
-  return heldBy !== null && !heldBy.startsWith('limit/');
 }
 
 /** A clock as a distance from the commit; `elapsed` milliseconds lie between the row before it and the commit. */

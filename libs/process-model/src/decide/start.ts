@@ -3,6 +3,7 @@ import { DroverError, type JsonObject } from '@drover/kernel';
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
 import { isGone, restingStates, transitioningFor } from '../states/index.js';
 import { Draft, type Effect, guards, regionOf, type Surroundings } from './draft.js';
+import { ended } from './endings.js';
 import { beginProcess } from './begin.js';
 
 /** A request to start a process. */
@@ -191,7 +192,7 @@ function preempt(
   draft.say('yes', null);
   draft.feedProcess = definition.name;
   draft.end('CANCELED');
-  draft.effects.push({ kind: 'ended', processId: live.id, notify: live.notify, exitReason: 'CANCELED' });
+  draft.effects.push(ended(draft, 'CANCELED'));
   draft.noticeCancel(`pre-empted by ${definition.name}`);
   const begun = beginProcess(definition, around, {
     resourceId: resource.id,

@@ -5,7 +5,7 @@ import { Draft } from './draft.js';
 import { type DeliveryCheck, isOut, LOOK_MILLIS, lookedAt, passOver } from './durable.js';
 import { isPaused, reportOutcome, waitedTooLong } from './gates.js';
 import { overdueError, stepIsOver, totalError } from './policies.js';
-import { clip } from './progress.js';
+import { clip, waitingFor } from './progress.js';
 import { lookAgain } from './related.js';
 import { beforeTotal, sendAttempt, startAttempt } from './attempts.js';
 import { stepFailed } from './failures.js';
@@ -169,7 +169,7 @@ function probe(draft: Draft): null {
 
 /** The probe drew no "nobody listens": what was said about the waiting goes. */
 export function heard(draft: Draft, dispatch: number): string | null {
-  const said = draft.region.message === waitingFor(draft.currentStep());
+  const said = draft.region.message === waitingFor(draft.currentStep()?.handler.name);
   if (dispatch !== draft.dispatch || draft.status !== 'dispatched' || !said) return 'nothing was said about waiting';
   draft.say('yes', null, draft.region.progress);
   keepWaiting(draft);
@@ -189,10 +189,6 @@ export function unheard(draft: Draft, dispatch: number): string | null {
   draft.waitDeadlineMillis = left === null ? waitMillis : 'keep';
   draft.wakeMillis = beforeTotal(left ?? waitMillis, draft.process.totalDeadlineInMillis);
   draft.notAfter = draft.progress.bounds?.stepUntil ?? null;
-  draft.say('yes', waitingFor(step));
+  draft.say('yes', waitingFor(step.handler.name));
   return null;
-}
-
-export function waitingFor(step: BoundStep | undefined): string {
-  return `waiting for handler ${step?.handler.name ?? ''}`;
 }

@@ -1,6 +1,6 @@
 import type { WorkRow } from '@drover/contracts';
 import { type ErrorCode, ERRORS, uuidOf } from '@drover/kernel';
-import { type Effect, ownProcess, relatedNeed, type RelatedInput } from '@drover/process-model';
+import { type Effect, ownProcess, relatedNeed, type RelatedInput, type StepError } from '@drover/process-model';
 import type { SimEngine } from './sim-engine.js';
 
 const READ_MILLIS = 3_000;
@@ -8,7 +8,7 @@ const READ_MILLIS = 3_000;
 const MAX_TURNS = 100;
 
 export type RelatedEffect = Extract<Effect, { kind: 'related' | 'startChildren' | 'cancelChildren' }>;
-type Tried = Map<number, { code: string; message: string; retryable: boolean } | null>;
+type Tried = Map<number, StepError | null>;
 
 interface Look {
   next: { effect: RelatedEffect; work: WorkRow } | null;
