@@ -46,9 +46,11 @@ export class ResourceLists {
 
   /** The resources of a declared relationship. @throws DroverError TypeUnknown while their type is not declared */
   async related(relation: RelationRef, query: ListQuery, base: string, self: string): Promise<JsonObject> {
-    const type = await this.registry.find(({ types }) => types.byName(relation.type));
-    if (type === undefined) throw new DroverError('TypeUnknown', `The related type ${relation.type} is not declared`);
-    const filters = parseFilters(query.filters, filterFields(type));
+    const found = await this.registry.find(({ types }) => types.byName(relation.type));
+    if (found === undefined) throw new DroverError('TypeUnknown', `The related type ${relation.type} is not declared`);
+    const { type, filters } = await this.registry.judge(({ types }) =>
+      filtersOf(query, types.byName(relation.type) ?? found),
+    );
     return this.page(await this.registry.snapshot(), type, filters, query.page, base, self, relation);
   }
 
