@@ -51,8 +51,9 @@ const rows = (json: JsonObject): JsonObject[] => json['data'] as JsonObject[];
 const error = ({ status, json }: Answer) => ({ status, code: json['code'], type: json['type'] });
 
 let sequence = 0;
+/** A name of its own. Its plural adds an s, whatever the counter says: a name that ends in s or x would take es. */
 const fresh = (prefix: string): string =>
-  `${prefix}${Date.now().toString(36)}${(++sequence).toString(36)}`.replace(/[^A-Za-z0-9]/g, '');
+  `${prefix}${Date.now().toString(36)}${(++sequence).toString(36)}n`.replace(/[^A-Za-z0-9]/g, '');
 
 /** Waits until a resource is at rest, without `Prefer`. */
 const rest = (path: string, state: string) =>
@@ -63,7 +64,7 @@ const rest = (path: string, state: string) =>
   });
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startStack({ env: { DROVER_HANDLERS: './examples/handlers/in-process' } });
   bus = new MessageBus(await connectNats(stack.natsUrl, 'test'));
 });
 
@@ -630,6 +631,23 @@ describe('external handlers', () => {
     });
     await expect(bus.request(registerHandler, { name: 'two words' })).rejects.toMatchObject({ code: 'InvalidFormat' });
     await post(`/externalhandlers/${String(first['id'])}?action=deactivate`, {}, wait);
+  });
+
+  it('under the name of an in-process handler are refused, over HTTP and NATS, new or renamed', async () => {
+    const processes = { processConfigs: [{ name: 'instance.stop' }] };
+    const taken = { name: 'place-volume', ...processes };
+    const refusal = await post('/externalhandlers', taken);
+    expect(error(refusal)).toEqual({ status: 409, code: 'NotUnique', type: 'error' });
+    expect(refusal.json).toMatchObject({ fieldName: 'name', message: expect.stringContaining('in-process handler') });
+    await expect(bus.request(registerHandler, { ...taken, uuid: fresh('u') })).rejects.toMatchObject({
+      code: 'NotUnique',
+    });
+    const other = await post('/externalhandlers', { name: fresh('free'), ...processes }, wait);
+    const renamed = await put(`/externalhandlers/${String(other.json['id'])}`, { name: 'place-volume' });
+    expect(error(renamed)).toEqual({ status: 409, code: 'NotUnique', type: 'error' });
+    const found = (await get('/externalhandlers?name=place-volume')).json;
+    expect(rows(found)).toEqual([]);
+    await post(map(other.json, 'actions')['deactivate']!, {}, wait);
   });
 
   it.each([
