@@ -10,31 +10,22 @@ import {
   wakeAt,
 } from './columns.sql.js';
 
-/**
- * Commits a batch of transitions of existing resources: one statement, one round trip, one transaction.
- * $1 the batch, $2 numbers of its resources, $3 its command ids
- *
- * - `held` and `live` lock the resource rows, then their live processes, each in id order: two stores never deadlock.
- * - `checked` compares every guard; everything after it joins its rows, never the input: a transition applies wholly or not at all.
- * - After a wait for a row lock, other tables are still read with the statement's old snapshot. `seen_revision` is read with that
- *   snapshot: where it differs from the locked row, nothing else that was read can be trusted, and the row is tried `again`.
- * - A command, name or region that another transaction takes in the same moment raises 23505: the batch is repeated, and then seen.
- * - `started` reads `ended`, so that the old row is gone from the unique index before the new one enters.
- * - No guess about rows decides the plan: tables are entered by `= any (…)`, rows meet in hash joins, and the connection forbids
- *   sequential scans and nested loops (commit-plan.int.spec.ts). Else an empty table's plan (walk all of it) is kept when it is full.
- *   `order by p.id + 0` keeps the planner from walking the whole primary key for the sake of its order.
- * - One text, three statements: starts (no process is guarded), ends (a process ends, nothing starts), and steps, which can all. A
- *   statement's start costs 1.4 ms with every part and column in it (2026-11-22), so the common two leave out what they cannot need.
- */
-function commitTransitions(kind: keyof typeof TRANSITION_COLUMNS) {
-  const starts = kind !== 'ends';
-  const ends = kind !== 'starts';
-  const updates = kind === 'steps';
-  const when = (wanted: boolean, sql: string, otherwise = ''): string => (wanted ? sql : otherwise);
-  return {
-    name: `commit-${kind}`,
-    keys: ['resourceId', 'commandId'] as const,
-    text: `
+/** Which parts a statement has. */
+interface Parts {
+  /** a process may start */
+  starts: boolean;
+  /** a process may end */
+  ends: boolean;
+  /** a process may go on */
+  updates: boolean;
+  columns: string;
+}
+
+const when = (wanted: boolean, sql: string, otherwise = ''): string => (wanted ? sql : otherwise);
+
+/** What is there: locked, and read once. */
+function locks({ updates }: Parts): string {
+  return `
 with held as materialized (
   select r.id, r.type, r.kind, r.state, r.transitioning, r.message, r.progress, r.regions, r.account_id, r.revision,
          (select s.revision from resource s where s.id = r.id) as seen_revision
@@ -53,6 +44,12 @@ live as materialized (
 known as materialized (
   select id from command where id = any ($3::uuid[])
 ),
+`;
+}
+
+/** `ok`: the transitions all of whose guards hold. Every write below reads it, never the input. */
+function verdicts({ starts, updates, columns }: Parts): string {
+  return `
 judged as not materialized (
   select case
            when i.cmd in (select id from known) then 'repeat'
@@ -68,10 +65,10 @@ ${when(
   `             or (i.xpast is not null
                  and (case i.xpast when 'deadline' then p.deadline when 'wait' then p.wait_deadline else p.total_deadline end <= now()) is not true)\n`,
 )}${when(
-      starts,
-      `             or (i.start and i.pid is null and p.id is not null)
+    starts,
+    `             or (i.start and i.pid is null and p.id is not null)
              or (i.start and i.field <> 'state' and r.state in ${GONE_STATES})\n`,
-    )}             or nxt.state is null
+  )}             or nxt.state is null
            then 'conflict'
            when hld.claims is true and exists (
              select from resource_data o
@@ -89,7 +86,7 @@ ${when(
          case when i.p_wdlkeep then p.wait_deadline + rests.lasted else ${fromNow('i.p_wdl')} end as next_wait,\n`,
 )}${when(updates, `         rests.lasted,\n`)}         i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions
     from (select x.ordinality::int as n, x.*
-            from rows from (json_to_recordset($1::json) as (${TRANSITION_COLUMNS[kind]})) with ordinality x) i
+            from rows from (json_to_recordset($1::json) as (${columns})) with ordinality x) i
     left join held r on r.id = i.res
     left join live p on p.resource_id = i.res and p.state_field = i.field
    cross join lateral (
@@ -115,6 +112,12 @@ checked as materialized (
 ok as not materialized (
   select * from checked where verdict = 'ok'
 ),
+`;
+}
+
+/** The command, the resource and, where something changes that changes seldom, its data. */
+function resourceWrites({ starts }: Parts): string {
+  return `
 commanded as (
   insert into command (id, hash, resource_id, process_id)
   select cmd, md5(hash)::uuid, res, coalesce(new_pid, pid) from ok where cmd is not null
@@ -152,9 +155,13 @@ wrote as (
     from ok
    where d.id = ok.res and ok.chg and ok.writes and d.id = any (array(select res from ok where chg and writes))
 ),
-${when(
-  updates,
-  `kept as (
+`;
+}
+
+/** The guarded process stays live. */
+function processGoesOn(): string {
+  return `
+kept as (
   update process_live p
      set version = p.version + 1,
          name = ok.p_name, status = ok.p_status, waiting_handler = ok.p_waiting, slot = ok.p_slot, dispatch = ok.p_dispatch,
@@ -167,10 +174,13 @@ ${when(
     from ok
    where ok.upd and p.id = ok.pid and p.id = any (array(select pid from ok where upd))
 ),
-`,
-)}${when(
-      ends,
-      `ended as (
+`;
+}
+
+/** The guarded process ends, with those that end with it; whoever waits for one of them is woken. */
+function processEnds(): string {
+  return `
+ended as (
   delete from process_live p
    using ok
    where ok.fin and p.id = ok.pid and p.id = any (array(select pid from ok where fin))
@@ -205,10 +215,13 @@ woken as (
   update process_live p set next_wake_at = now(), version = p.version + 1
    where p.id = any (array(select id from parents where status in ('waitingChildren', 'canceling')))
 ),
-`,
-    )}${when(
-      starts,
-      `started as (
+`;
+}
+
+/** A process begins on the region that is free, or becomes free in this statement. */
+function processStarts({ ends }: Parts): string {
+  return `
+started as (
   insert into process_live (id, resource_id, account_id, predecessor_id, start_time, next_wake_at, deadline, wait_deadline,
                             total_deadline, version, definition_version, dispatch, execution_count, priority, slot, resend,
                             resource_type, state_field, name, began_state, status, waiting_handler, token, notify,
@@ -223,8 +236,13 @@ woken as (
     from ok${when(ends, ' left join ended e on e.id = ok.pid')}
    where ok.start
 ),
-`,
-    )}noted as (
+`;
+}
+
+/** What others learn: the feed, and the registry when a handler comes, goes or changes. */
+function notes(): string {
+  return `
+noted as (
   insert into feed (resource_id, process_id, time, revision, kind, process, state_field, from_state, to_state)
   select id, process_id, now(), revision, c_kind, c_proc, nullif(field, 'state'), from_state, next_state
     from moved
@@ -238,6 +256,12 @@ registered as (
              or (m.writes and m.next_state in ${HANDLER_STATES})))
   returning revision
 )
+`;
+}
+
+/** A row for each transition, applied or not. */
+function answer({ starts, ends, updates }: Parts): string {
+  return `
 select c.n, c.verdict, (select revision from registry) as registry_revision, (select revision from registered) as registered,
        c.res, c.revision + case when c.chg then 1 else 0 end as revision, c.next_state as state, c.from_state,
        ${when(ends, `coalesce(c.new_pid, case when ${when(updates, 'c.upd or ')}c.fin is not true then c.pid end)`, 'c.new_pid')} as pid,
@@ -262,8 +286,43 @@ ${when(
     select * from resource_data where id = any (array(select res from checked where ret and verdict = 'ok'))) d
     on d.id = c.res and c.ret`,
 )}
-`,
+`;
+}
+
+/**
+ * Commits a batch of transitions of existing resources: one statement, one round trip, one transaction.
+ * $1 the batch, $2 numbers of its resources, $3 its command ids
+ *
+ * - `held` and `live` lock the resource rows, then their live processes, each in id order: two stores never deadlock.
+ * - `checked` compares every guard; everything after it joins its rows, never the input: a transition applies wholly or not at all.
+ * - After a wait for a row lock, other tables are still read with the statement's old snapshot. `seen_revision` is read with that
+ *   snapshot: where it differs from the locked row, nothing else that was read can be trusted, and the row is tried `again`.
+ * - A command, name or region that another transaction takes in the same moment raises 23505: the batch is repeated, and then seen.
+ * - `started` reads `ended`, so that the old row is gone from the unique index before the new one enters.
+ * - No guess about rows decides the plan: tables are entered by `= any (…)`, rows meet in hash joins, and the connection forbids
+ *   sequential scans and nested loops (commit-plan.int.spec.ts). Else an empty table's plan (walk all of it) is kept when it is full.
+ *   `order by p.id + 0` keeps the planner from walking the whole primary key for the sake of its order.
+ * - One text, three statements: starts (no process is guarded), ends (a process ends, nothing starts), and steps, which can all. A
+ *   statement's start costs 1.4 ms with every part and column in it (2026-11-22), so the common two leave out what they cannot need.
+ */
+function commitTransitions(kind: keyof typeof TRANSITION_COLUMNS) {
+  const parts: Parts = {
+    starts: kind !== 'ends',
+    ends: kind !== 'starts',
+    updates: kind === 'steps',
+    columns: TRANSITION_COLUMNS[kind],
   };
+  const text = [
+    locks(parts),
+    verdicts(parts),
+    resourceWrites(parts),
+    when(parts.updates, processGoesOn()),
+    when(parts.ends, processEnds()),
+    when(parts.starts, processStarts(parts)),
+    notes(),
+    answer(parts),
+  ].join('');
+  return { name: `commit-${kind}`, keys: ['resourceId', 'commandId'] as const, text };
 }
 
 /** No process is guarded: a process starts on a free region, or only fields are written. */
