@@ -28,6 +28,11 @@ export function scenario(name: string, clauses: Clauses, run: Scenario['run']): 
   return { name, ...clauses, kind: 'external', run };
 }
 
+/** A rule of handlers that run inside the engine. */
+export function inProcess(name: string, clauses: Clauses, run: Scenario['run']): Scenario {
+  return { name, ...clauses, kind: 'in-process', run };
+}
+
 /** The same rule for a handler over NATS and for one that runs inside the engine. */
 export function bothKinds(name: string, clauses: Clauses, run: Scenario['run']): Scenario[] {
   return (['external', 'in-process'] as const).map((kind) => ({ name: `${name} (${kind})`, ...clauses, kind, run }));

@@ -134,12 +134,7 @@ export class World {
    */
   async handler(name: string, processes: string, replies: Reply[] = [SILENCE], settings: HandlerSettings = {}) {
     const { attends = true, onError, ...rest } = settings;
-    const handler = await TestHandler.connect(
-      this.suite.cluster.stack.natsUrl,
-      this.handlerName(name),
-      script(replies),
-    );
-    this.handlers.push(handler);
+    const handler = await this.replica(name, replies);
     if (!attends) await handler.leave();
     const registered = await this.suite.cluster.bus.request(registerHandler, {
       name: handler.name,
@@ -152,7 +147,7 @@ export class World {
     return new Handler(this, handler, String(registered['id']));
   }
 
-  /** One more program of a registered handler. */
+  /** One more program of a handler. */
   async replica(name: string, replies: Reply[]): Promise<TestHandler> {
     const program = await TestHandler.connect(
       this.suite.cluster.stack.natsUrl,
@@ -295,12 +290,10 @@ export class Handler {
 
   /** What it answers from now on. */
   answers(...replies: Reply[]): void {
-    this.program.answer = inTurn(
-      ...replies.map((reply): Answer => (typeof reply === 'function' ? reply : () => reply)),
-    );
+    this.program.answer = script(replies);
   }
 
-  /** Registers it anew, with other processes or settings. */
+  /** Changes its registration, and waits until that has taken effect. */
   async act(verb: 'deactivate' | 'activate' | 'remove'): Promise<void> {
     const path = `/externalhandlers/${this.resourceId}`;
     await this.world.suite.api.post(`${path}?action=${verb}`, {}, { prefer: 'wait=20' });

@@ -1,12 +1,19 @@
 import type { Area } from '../scenario.js';
-import { cancel, why } from './cancel.js';
-import { durableSteps, history, replies } from './durable-steps.js';
-import { failure, operators } from './failure.js';
+import { cancel } from './cancel.js';
+import { durableSteps } from './durable-steps.js';
+import { failure } from './failure.js';
 import { gates } from './gates.js';
-import { ordering, results } from './ordering.js';
-import { presence, purge } from './presence.js';
+import { history } from './history.js';
+import { operators } from './operators.js';
+import { ordering } from './ordering.js';
+import { preemption } from './preemption.js';
+import { presence } from './presence.js';
+import { purge } from './purge.js';
 import { related } from './related.js';
-import { preemption, scheduling } from './scheduling.js';
+import { replies } from './replies.js';
+import { results } from './results.js';
+import { scheduling } from './scheduling.js';
+import { why } from './why.js';
 
 /** All areas, in the order of the page. */
 export const AREAS: readonly Area[] = [
