@@ -6,24 +6,31 @@ import {
   startProcess,
   SUBJECTS,
 } from '@drover/contracts';
-import { DroverError, type JsonObject, uuidv7 } from '@drover/kernel';
+import { DroverError, formatId, type JsonObject, uuidv7 } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import type { NatsConnection } from 'nats';
+import { Pool } from 'undici';
 import type { RunOne } from './load.js';
-import { BENCH_TYPE, handlerNames, LIMIT } from './shape.js';
+import { BENCH_PREFIX, BENCH_TYPE, handlerNames, LIMIT } from './shape.js';
 
 /** A start without an end after this time is an error, milliseconds. */
 const LOST_MILLIS = 30_000;
 
+/** Sockets to the gateway; requests beyond wait for a free one, and that time is in their latency. */
+const MAX_CONNECTIONS = 1_024;
+
 export interface Measured {
   runOne: RunOne;
   resources: number[];
+  /** lets go of what runOne holds of its own */
+  close: () => Promise<void>;
 }
 
 /** The limit engine made its resources at boot: numbers from 1. It answers once, at the end. */
 export function limitEngine(connection: NatsConnection, count: number): Measured {
   return {
     resources: Array.from({ length: count }, (_, i) => i + 1),
+    close: async () => undefined,
     runOne: async (resourceId) => {
       const body = JSON.stringify({ process: 'benchthing.run', resourceId, data: { note: 'bench' } });
       const reply = await connection.request(LIMIT.start, body, { timeout: LOST_MILLIS });
@@ -33,16 +40,25 @@ export function limitEngine(connection: NatsConnection, count: number): Measured
   };
 }
 
+export interface DroverOptions {
+  /** resources that processes run on */
+  count: number;
+  /** external handlers of the process, one after the other */
+  handlers: number;
+  /** a fault is coming: a start is repeated until it is answered, and an end that is not heard is looked up */
+  faults: boolean;
+  /** resources that a fill left, numbered from 1: the run takes its own evenly from all of them; 0: it creates them */
+  filled: number;
+  /** of the gateway; absent: processes are started over NATS */
+  httpUrl?: string;
+}
+
 /** Drover: the type is declared, the handlers registered and the resources created through the front door. */
-export async function drover(
-  connection: NatsConnection,
-  count: number,
-  handlers: number,
-  faults: boolean,
-): Promise<Measured> {
+export async function drover(connection: NatsConnection, options: DroverOptions): Promise<Measured> {
+  const { count, faults, filled, httpUrl } = options;
   const bus = new MessageBus(connection);
   const ends = new Ends(connection);
-  const patience = AbortSignal.timeout(30_000);
+  const patience = AbortSignal.timeout(60_000);
   await bus
     .requestUntilAnswered(applyDefinition, { document: BENCH_TYPE, mode: 'create', name: null }, patience)
     .catch((error: unknown) => {
@@ -62,46 +78,88 @@ export async function drover(
     return resource.id;
   };
 
-  // What the gateway does with a registration; no gateway runs here.
-  for (const name of handlerNames(handlers))
-    await create('externalHandler', { name, uuid: name, processConfigs: [{ name: 'benchthing.run' }] });
+  // What the gateway does with a registration; it need not run here.
+  for (const name of handlerNames(options.handlers))
+    await create('externalHandler', { name, uuid: name, processConfigs: [{ name: 'benchthing.run' }] }).catch(
+      (error: unknown) => {
+        // A kept database has them already.
+        if (!(error instanceof DroverError && error.code === 'NotUnique')) throw error;
+      },
+    );
 
-  const resources: number[] = [];
+  const resources =
+    filled > 0 ? Array.from({ length: Math.min(count, filled) }, (_, i) => 1 + Math.floor((i * filled) / count)) : [];
   const creating = async (): Promise<void> => {
     for (let left = count - resources.length; left > 0; left = count - resources.length) {
       const slot = resources.push(0) - 1;
       resources[slot] = await create('benchThing', {});
     }
   };
-  await Promise.all(Array.from({ length: 64 }, creating));
+  if (filled === 0) await Promise.all(Array.from({ length: 64 }, creating));
+  const client =
+    httpUrl === undefined ? { runOne: overNats(bus, ends, faults), close: async () => undefined } : overHttp(httpUrl);
+  await untilItRuns(client.runOne, resources[0]!);
+  return { resources, ...client };
+}
 
-  return {
-    resources,
-    runOne: async (resourceId, accepted) => {
-      const end = ends.expect();
-      const start = {
-        commandId: faults ? uuidv7() : null,
-        commandHash: null,
-        notify: end.subject,
-        process: 'benchthing.run',
-        resourceId,
-        data: { note: 'bench' },
-      };
-      try {
-        if (!faults) await bus.request(startProcess, start);
-        else {
-          const { processId } = await bus.requestUntilAnswered(startProcess, start, AbortSignal.timeout(LOST_MILLIS));
-          accepted();
-          return await endOf(bus, processId!, end);
-        }
-      } catch (error) {
-        end.forget();
-        throw error instanceof DroverError ? new Error(`${error.code}: start`, { cause: error }) : error;
+/** The services hear of a new type and of its handlers a moment after the store has them. */
+async function untilItRuns(runOne: RunOne, resource: number): Promise<void> {
+  for (const deadline = performance.now() + 30_000; ;) {
+    try {
+      return await runOne(resource, () => undefined);
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+function overNats(bus: MessageBus, ends: Ends, faults: boolean): RunOne {
+  return async (resourceId, accepted) => {
+    const end = ends.expect();
+    const start = {
+      commandId: faults ? uuidv7() : null,
+      commandHash: null,
+      notify: end.subject,
+      process: 'benchthing.run',
+      resourceId,
+      data: { note: 'bench' },
+    };
+    try {
+      if (!faults) await bus.request(startProcess, start);
+      else {
+        const { processId } = await bus.requestUntilAnswered(startProcess, start, AbortSignal.timeout(LOST_MILLIS));
+        accepted();
+        return await endOf(bus, processId!, end);
       }
-      const { exitReason } = await end.heard;
-      if (exitReason !== 'DONE') throw new Error(`ended ${exitReason}`);
-    },
+    } catch (error) {
+      end.forget();
+      throw error instanceof DroverError ? new Error(`${error.code}: start`, { cause: error }) : error;
+    }
+    const { exitReason } = await end.heard;
+    if (exitReason !== 'DONE') throw new Error(`ended ${exitReason}`);
   };
+}
+
+/** One request, answered when the process has ended. As many connections as there are open requests, kept alive. */
+function overHttp(url: string): Pick<Measured, 'runOne' | 'close'> {
+  const pool = new Pool(url, {
+    connections: MAX_CONNECTIONS,
+    pipelining: 1,
+    headersTimeout: LOST_MILLIS,
+    bodyTimeout: LOST_MILLIS,
+    keepAliveTimeout: 60_000,
+  });
+  const headers = { 'content-type': 'application/json', prefer: `wait=${LOST_MILLIS / 1_000}` };
+  const body = JSON.stringify({ note: 'bench' });
+  const runOne: RunOne = async (resourceId) => {
+    const path = `/v1/benchthings/${formatId(BENCH_PREFIX, resourceId)}?action=run`;
+    const response = await pool.request({ method: 'POST', path, headers, body });
+    const answer = (await response.body.json()) as { state?: string; code?: string };
+    if (response.statusCode !== 202) throw new Error(`${response.statusCode} ${answer.code ?? ''}: start`);
+    if (answer.state !== 'idle') throw new Error(`still ${answer.state} after the wait`);
+  };
+  return { runOne, close: () => pool.close() };
 }
 
 /** As a gateway waits: the message of the end is safe to lose, the store knows. */

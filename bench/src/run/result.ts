@@ -115,7 +115,8 @@ export class Latencies {
 
   /** Milliseconds that the given share of all, in (0, 1], did not exceed; 0 of none. */
   at(share: number): number {
-    return this.counts.getValueAtPercentile(share * 100) / 1_000;
+    // The histogram answers with the upper end of a bucket, which may lie beyond the greatest latency.
+    return Math.min(this.counts.getValueAtPercentile(share * 100), this.counts.maxValue) / 1_000;
   }
 
   /** The latency fields of a line. */

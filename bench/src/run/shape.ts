@@ -22,6 +22,9 @@ export const BENCH_TYPE = {
   },
 };
 
+/** Of the ids of that type: resource 5 is `1bt5`. */
+export const BENCH_PREFIX = 'bt';
+
 /** Where a handler hears of a run, whichever engine asks. */
 export const runEventSubject = (handler: string): string => `drover.process.benchThing.run.handle.${handler}`;
 

@@ -1,0 +1,180 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startChild } from '../children.mjs';
+import { resolveNatsServer } from '../nats-server.mjs';
+import { startNatsServer } from '../nats.mjs';
+import { freePort } from '../ports.mjs';
+import { startPostgresServer } from '../postgres.mjs';
+
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Services boot at once on a small machine; 5,000 types take their time too. */
+const READY_MILLIS = 180_000;
+
+/** Clusters that have not been stopped yet: an interrupted benchmark leaves nothing behind. */
+const running = new Set();
+export async function stopAllClusters() {
+  for (const cluster of running) await cluster.stop();
+}
+
+/**
+ * A cluster of its own on free ports and in a temporary folder: PostgreSQL with fsync on and NATS, and what is started
+ * on it with {@link Cluster#service}, {@link Cluster#handler} and {@link Cluster#limitEngine}.
+ * @param {object} options
+ * @param {(line: string) => void} options.say
+ * @param {boolean} [options.keep]        keeps logs and data
+ * @param {string} [options.postgresDir]  a folder with data to run on, which is never removed
+ * @param {string[]} [options.postgresSettings] `name=value` for the services' connections
+ * @param {string} [options.profile]      folder for CPU profiles of the services
+ */
+export async function startCluster({ say, keep = false, postgresDir, postgresSettings = [], profile }) {
+  const nats = await resolveNatsServer({ say });
+  if (!nats.path) throw new Error('the benchmark starts a nats-server of its own: unset DROVER_NATS_URL');
+  const dir = await mkdtemp(join(tmpdir(), 'drover-bench-'));
+  await chmod(dir, 0o711); // as root, PostgreSQL runs as another user, who has to enter it
+  const cluster = new Cluster(dir, { say, keep, profile });
+  running.add(cluster);
+  try {
+    await cluster.servers(nats.path, postgresDir ?? join(dir, 'postgres'), postgresSettings);
+    return cluster;
+  } catch (error) {
+    await cluster.failed(error);
+    throw error;
+  }
+}
+
+class Cluster {
+  /** process numbers by component */
+  pids = {};
+  /** of the stores: their /metrics */
+  metricsUrls = [];
+  /** of the first gateway */
+  httpUrl;
+  #children = [];
+
+  constructor(dir, { say, keep, profile }) {
+    Object.assign(this, { dir, say, keep, profile });
+  }
+
+  async servers(natsPath, postgresDir, postgresSettings) {
+    const postgres = await startPostgresServer({ dir: postgresDir, durable: true, say: this.say });
+    this.#add('postgres', postgres.child);
+    const broker = await startNatsServer({ path: natsPath, dir: join(this.dir, 'nats') });
+    this.#add('nats', broker.child);
+    this.databaseUrl = postgres.url;
+    this.natsUrl = broker.url;
+    this.postgresLog = postgres.logFile;
+    const options = postgresSettings.map((setting) => `-c ${setting}`).join(' ');
+    this.env = {
+      ...process.env,
+      DROVER_NATS_URL: broker.url,
+      DROVER_DATABASE_URL: options === '' ? postgres.url : `${postgres.url}?options=${encodeURIComponent(options)}`,
+      DROVER_DATA_DIR: this.dir,
+      DROVER_AUTH: 'off',
+    };
+  }
+
+  /**
+   * Starts replicas of a service, one after the other, and waits until each is ready.
+   * @param {'resource-store' | 'process-engine' | 'gateway'} app
+   * @returns {Promise<import('../types.d.mts').Child[]>}
+   */
+  async service(app, { replicas = 1, env = {} } = {}) {
+    const started = [];
+    for (let i = 0; i < replicas; i++) {
+      const [admin, http] = [await freePort(), app === 'gateway' ? await freePort() : undefined];
+      const child = this.program(COMPONENTS[app], `${app}-${i}`, `apps/${app}/dist/main.js`, {
+        DROVER_ADMIN_PORT: String(admin),
+        ...(http ? { DROVER_HTTP_PORT: String(http) } : {}),
+        ...env,
+      });
+      await untilReady(child, `http://127.0.0.1:${admin}/readyz`);
+      if (app === 'resource-store') this.metricsUrls.push(`http://127.0.0.1:${admin}/metrics`);
+      if (http) this.httpUrl ??= `http://127.0.0.1:${http}`;
+      started.push(child);
+    }
+    return started;
+  }
+
+  handler(handlers) {
+    return this.program('handler', 'handler', 'bench/dist/run/handler.js', { BENCH_HANDLERS: String(handlers) });
+  }
+
+  async limitEngine(resources) {
+    const child = this.program('engine', 'limit-engine', 'bench/dist/limit/engine.js', {
+      BENCH_RESOURCES: String(resources),
+    });
+    await printed(child, 'ready');
+    return child;
+  }
+
+  program(component, name, file, env) {
+    const profiled = this.profile !== undefined && file.startsWith('apps/');
+    const child = startChild({
+      name,
+      command: process.execPath,
+      args: [
+        '--enable-source-maps',
+        ...(profiled ? ['--cpu-prof', `--cpu-prof-dir=${this.profile}`, `--cpu-prof-name=${name}.cpuprofile`] : []),
+        join(ROOT, file),
+      ],
+      logFile: join(this.dir, `${name}.log`),
+      env: { NODE_ENV: 'production', ...this.env, ...env },
+    });
+    this.#add(component, child);
+    return child;
+  }
+
+  /** Keeps the logs and says where. @returns the error, with that in its message */
+  async failed(error) {
+    this.keep = true;
+    await this.stop();
+    error.message += `\nlogs are kept in ${this.dir}`;
+    return error;
+  }
+
+  async stop() {
+    running.delete(this);
+    for (const child of this.#children.splice(0).reverse()) await child.stop(30_000);
+    if (this.keep) this.say(`logs and data are kept in ${this.dir}`);
+    else await rm(this.dir, { recursive: true, force: true });
+  }
+
+  #add(component, child) {
+    this.#children.push(child);
+    (this.pids[component] ??= []).push(child.pid);
+  }
+}
+
+/** As the lines name them. */
+const COMPONENTS = { 'resource-store': 'store', 'process-engine': 'engine', gateway: 'gateway' };
+
+async function untilReady(child, url) {
+  const deadline = Date.now() + READY_MILLIS;
+  while (Date.now() < deadline) {
+    if (!child.running) throw new Error(`${child.name} ${await child.exited}: ${tail(child.logFile)}`);
+    const ready = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ready) return;
+    await sleep(20);
+  }
+  throw new Error(`${child.name} is not ready after ${READY_MILLIS / 1_000} s: ${tail(child.logFile)}`);
+}
+
+async function printed(child, word) {
+  for (const deadline = Date.now() + READY_MILLIS; Date.now() < deadline; await sleep(50)) {
+    if (readFileSync(child.logFile, 'utf8').includes(word)) return;
+    if (!child.running) throw new Error(`${child.name} ${await child.exited}: ${tail(child.logFile)}`);
+  }
+  throw new Error(`${child.name} does not say "${word}": ${tail(child.logFile)}`);
+}
+
+function tail(file) {
+  return readFileSync(file, 'utf8').trim().split('\n').slice(-5).join('\n');
+}
