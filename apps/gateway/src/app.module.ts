@@ -23,6 +23,7 @@ import {
 } from './introspection/introspection.controller.js';
 import { Introspection } from './introspection/introspection.js';
 import { Log } from './log.js';
+import { Overload } from './overload/overload.js';
 import { PausesController } from './pauses/pauses.controller.js';
 import { Pauses } from './pauses/pauses.js';
 import { Graphviz } from './pictures/graphviz.js';
@@ -72,6 +73,7 @@ export class GatewayModule {
         { provide: Log, useValue: logger },
         { provide: GATEWAY_ID, useValue: gatewayId },
         { provide: APP_FILTER, useClass: ErrorFilter },
+        Overload,
         Backend,
         Registry,
         Completions,

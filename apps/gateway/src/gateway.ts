@@ -11,6 +11,7 @@ import { Readiness } from './health/readiness.js';
 import { installBodyParsers } from './http/body-parsers.js';
 import { fastifyAdapter } from './http/fastify.js';
 import { installHooks } from './http/hooks.js';
+import { Overload } from './overload/overload.js';
 
 /** A running gateway. */
 export interface Gateway {
@@ -66,7 +67,8 @@ async function createApp(
   const fastify = app.getHttpAdapter().getInstance();
   installBodyParsers(fastify);
   // There is no authentication yet, so the rules hold however DROVER_AUTH is set.
-  installHooks(fastify, { enforce: true, allowedHosts: [...options.allowedHosts] }, app.get(GatewayMetrics));
+  const rules = { enforce: true, allowedHosts: [...options.allowedHosts] };
+  installHooks(fastify, rules, app.get(Overload), app.get(GatewayMetrics));
   await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
   return app;
 }

@@ -10,6 +10,8 @@ import { Dispatcher } from './dispatch/dispatcher.js';
 import { DurableDelivery } from './dispatch/durable-delivery.js';
 import { DueWork } from './due-work/due-work.js';
 import { Admissions } from './gates/admissions.js';
+import { CommandIntake } from './intake/command-intake.js';
+import { Intake, IntakeSettings } from './intake/intake.js';
 import { InProcessHandlers } from './in-process/in-process-handlers.js';
 import { Runner } from './in-process/runner.js';
 import { DatabaseClock } from './lifecycle/database-clock.js';
@@ -23,7 +25,7 @@ import { Related } from './related/related.js';
 import { EngineRegistry } from './registry/engine-registry.js';
 import { Replies } from './replies/replies.js';
 import { ReplySlots } from './replies/reply-slots.js';
-import { type Settings, StreamSettings } from './settings.js';
+import { intakeSettings, type Settings, StreamSettings } from './settings.js';
 
 /** The process engine: decides, and holds nothing that matters. */
 @Module({})
@@ -38,6 +40,7 @@ export class AppModule {
         { provide: InProcessHandlers, useValue: inProcess },
         { provide: PurgePace, useValue: { ...PURGE_PACE, everyMillis: settings.purgeEveryMillis } },
         { provide: StreamSettings, useValue: new StreamSettings(settings) },
+        { provide: IntakeSettings, useValue: intakeSettings(settings) },
         DatabaseClock,
         ReplySlots,
         EngineRegistry,
@@ -53,6 +56,8 @@ export class AppModule {
         Replies,
         DueWork,
         Commands,
+        Intake,
+        CommandIntake,
         Purges,
         RelatedReads,
         Related,

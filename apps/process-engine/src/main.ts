@@ -11,6 +11,9 @@ import { ReplySlots } from './replies/reply-slots.js';
 import { registerMetrics } from './metrics.js';
 import { loadSettings } from './settings.js';
 
+/** Requests worked on at once, besides those that wait in the intake. */
+const IN_FLIGHT = 4_096;
+
 const settings = loadSettings();
 const logger = createLogger('process-engine', { level: settings.logLevel });
 const loaded = await loadHandlers(settings.handlers);
@@ -25,6 +28,8 @@ if (loaded.length > 0) {
 const connection = await connectNats(settings.natsUrl, 'process-engine');
 const bus = new MessageBus(connection);
 const server = new ContractServer(bus, {
+  // What the intake lets wait, and what is being done.
+  maxInFlight: settings.intakeQueue + IN_FLIGHT,
   onInternalError: (err, subject) => logger.error({ err, subject }, 'a request failed unexpectedly'),
 });
 

@@ -1,10 +1,11 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import type { MessageBus } from '@drover/messaging';
-import { Gauge } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import { Purges } from './clean-up/purges.js';
 import { Committer } from './commit/committer.js';
 import { DurableDelivery } from './dispatch/durable-delivery.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
+import { Intake } from './intake/intake.js';
 import { Runner } from './in-process/runner.js';
 import { strays } from './in-process/stray-errors.js';
 import { Lifecycle } from './lifecycle/lifecycle.js';
@@ -36,6 +37,7 @@ export function registerMetrics(app: INestApplicationContext, bus: MessageBus): 
   value('replies_ignored', 'late or repeated replies', () => counts.ignored);
   value('replies_garbage', 'messages on reply subjects that name nothing', () => counts.garbage);
   value('replies_rejected', 'replies that could not be used', () => counts.rejected);
+  intakeMetrics(app.get(Intake), value);
   const purges = app.get(Purges);
   value('purges_started', 'purges of removed resources that were started', () => purges.counts.started);
   value('purges_refused', 'purges that were refused; the next sweep looks again', () => purges.counts.refused);
@@ -47,4 +49,34 @@ export function registerMetrics(app: INestApplicationContext, bus: MessageBus): 
   value('requests_garbage', 'requests whose body could not be used', () =>
     [...bus.garbage.values()].reduce((sum, n) => sum + n, 0),
   );
+}
+
+function intakeMetrics(intake: Intake, value: (name: string, help: string, read: () => number) => void): void {
+  value('intake_waiting', 'starts that wait for room', () => intake.waiting);
+  value('intake_open', 'starts that are being planned and committed', () => intake.open);
+  const count = (name: string, help: string, labels: Record<string, () => number>, labelName?: string): void => {
+    new Counter({
+      name: `drover_engine_${name}`,
+      help,
+      ...(labelName === undefined ? {} : { labelNames: [labelName] }),
+      collect() {
+        this.reset();
+        for (const [label, read] of Object.entries(labels))
+          this.inc(labelName === undefined ? {} : { [labelName]: label }, read());
+      },
+    });
+  };
+  count('intake_accepted_total', 'starts that were let in', { all: () => intake.counts.accepted });
+  count(
+    'intake_refused_total',
+    'starts that were refused, by reason',
+    { wait: () => intake.counts.refusedForWait, room: () => intake.counts.refusedForRoom },
+    'reason',
+  );
+  const seconds = new Histogram({
+    name: 'drover_engine_intake_wait_seconds',
+    help: 'How long a start that found no room waited',
+    buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2],
+  });
+  intake.observe((millis) => seconds.observe(millis / 1_000));
 }

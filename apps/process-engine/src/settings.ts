@@ -1,4 +1,5 @@
 import { engineSettings, flag, integer, list, loadConfig, type Values } from '@drover/config';
+import type { IntakeSettings } from './intake/intake.js';
 
 /** Smaller ones would be full before anybody looked. */
 const LEAST_STREAM = { min: 1024 ** 2 };
@@ -17,6 +18,12 @@ const settings = {
   replyStreamMaxBytes: integer('DROVER_REPLY_STREAM_MAX_BYTES', { fallback: 512 * 1024 ** 2, ...LEAST_STREAM }),
   /** events that wait for handlers with durable delivery are kept up to this many bytes; further ones are sent again later */
   workStreamMaxBytes: integer('DROVER_WORK_STREAM_MAX_BYTES', { fallback: 1024 ** 3, ...LEAST_STREAM }),
+  /** starts that wait for room in this engine at most; more are refused */
+  intakeQueue: integer('DROVER_INTAKE_QUEUE', { fallback: 8_192, min: 1, max: 1_000_000 }),
+  /** a start is refused where the oldest of its account has waited for longer */
+  intakeMaxWaitMillis: integer('DROVER_INTAKE_MAX_WAIT_MILLIS', { fallback: 500, min: 1, max: 60_000 }),
+  /** starts before their commit and inputs of live processes that are worked on at once; further starts wait */
+  intakeDriven: integer('DROVER_INTAKE_DRIVEN', { fallback: 512, min: 1, max: 100_000 }),
 };
 
 export type Settings = Values<typeof settings>;
@@ -33,6 +40,12 @@ export class StreamSettings {
     this.workStreamMaxBytes = of.workStreamMaxBytes;
   }
 }
+
+export const intakeSettings = (of: Settings): IntakeSettings => ({
+  queueSize: of.intakeQueue,
+  maxWaitMillis: of.intakeMaxWaitMillis,
+  driven: of.intakeDriven,
+});
 
 /** @throws ConfigError with every problem at once */
 export const loadSettings = (): Settings => loadConfig(settings);

@@ -10,6 +10,8 @@ interface Command {
   commandHash: string | null;
   /** subject (`drover.notify.<client>.<call>`) that hears the end of the process, or null; the message is {@link ProcessEnded} */
   notify: string | null;
+  /** account of the caller, by number: orders new work, permits nothing; absent or null: none */
+  account?: number | null;
 }
 
 /** Sent once when a process ended or parked. Safe to lose: whoever waits reads the store before giving up. */

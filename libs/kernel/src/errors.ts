@@ -51,11 +51,23 @@ export const ERRORS = {
   // 9xxx: us
   StaleRegistry: { number: 9001, http: 503, retryable: true },
   Unavailable: { number: 9002, http: 503, retryable: true },
-  Overloaded: { number: 9003, http: 429, retryable: true },
+  Overloaded: { number: 9003, http: 503, retryable: true },
+  TooManyRequests: { number: 9004, http: 429, retryable: true },
   Internal: { number: 9999, http: 500, retryable: false },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/** More was asked than can be done, and nothing was done: `detail.retryAfterMillis` says when to come again. */
+export function isRefusedLoad(error: unknown): error is DroverError {
+  return error instanceof DroverError && (error.code === 'Overloaded' || error.code === 'TooManyRequests');
+}
+
+/** What a refusal for load says about the next try, milliseconds, or null. */
+export function retryAfterMillis({ detail }: Pick<ErrorBody, 'detail'>): number | null {
+  const millis = (detail as { retryAfterMillis?: unknown } | null | undefined)?.retryAfterMillis;
+  return typeof millis === 'number' && millis > 0 ? millis : null;
+}
 
 /** How an error travels between services and to clients. */
 export interface ErrorBody {

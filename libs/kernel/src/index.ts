@@ -5,3 +5,4 @@ export * from './errors.js';
 export * from './glob.js';
 export * from './ids.js';
 export * from './json.js';
+export * from './throttle.js';

@@ -1,5 +1,14 @@
 import type { RequestContract } from '@drover/contracts';
-import { DroverError, type ErrorBody, MAX_JSON_DEPTH, parseJson, sleep, callBackoffMillis } from '@drover/kernel';
+import {
+  DroverError,
+  type ErrorBody,
+  isRefusedLoad,
+  MAX_JSON_DEPTH,
+  parseJson,
+  retryAfterMillis,
+  sleep,
+  callBackoffMillis,
+} from '@drover/kernel';
 import { Outbox } from './outbox.js';
 import { headers as createHeaders, type Msg, type NatsConnection, type Subscription } from 'nats';
 
@@ -14,6 +23,8 @@ const encoder = new TextEncoder();
 export interface ServeOptions {
   /** requests worked on at once; more are answered Overloaded at once (default 4,096) */
   maxInFlight?: number;
+  /** bytes of requests worked on at once; more are answered Overloaded at once (default 64 MiB) */
+  maxBytes?: number;
   /** requests come from our own services only, which checked what came from outside: parse without scanning again */
   trusted?: boolean;
   /** called for what is not one of our errors; the caller of the request only hears `Internal` */
@@ -62,9 +73,11 @@ export class MessageBus {
       try {
         return await this.request(contract, request);
       } catch (error) {
-        const retryable = error instanceof DroverError && (error.code === 'Unavailable' || error.code === 'Overloaded');
+        const refused = isRefusedLoad(error);
+        const retryable = refused || (error instanceof DroverError && error.code === 'Unavailable');
         if (!retryable || signal.aborted) throw error;
-        await sleep(callBackoffMillis(failures, Math.random()), signal);
+        const pause = refused ? retryAfterMillis(error.extra) : null;
+        await sleep(pause ?? callBackoffMillis(failures, Math.random()), signal);
       }
     }
   }
@@ -76,12 +89,15 @@ export class MessageBus {
     options: ServeOptions = {},
   ): Subscription {
     let inFlight = 0;
+    let bytes = 0;
     const max = options.maxInFlight ?? 4_096;
+    const maxBytes = options.maxBytes ?? 64 * 1024 ** 2;
     return this.connection.subscribe(contract.subject, {
       queue: contract.queue,
       callback: (_error, message) => {
-        if (inFlight >= max) {
-          respondError(message, new DroverError('Overloaded', `${contract.queue} has ${max} requests in flight`));
+        const size = message.data.length;
+        if (inFlight >= max || bytes + size > maxBytes) {
+          respondError(message, tooMuch(`${contract.queue} has ${inFlight} requests in flight`));
           return;
         }
         let request: Request;
@@ -96,6 +112,7 @@ export class MessageBus {
           return;
         }
         inFlight++;
+        bytes += size;
         handler(request)
           .then(
             (reply) => this.outbox.add(() => respond(message, reply)),
@@ -105,7 +122,10 @@ export class MessageBus {
               this.outbox.add(() => respondError(message, error));
             },
           )
-          .finally(() => inFlight--);
+          .finally(() => {
+            inFlight--;
+            bytes -= size;
+          });
       },
     });
   }
@@ -142,6 +162,13 @@ export class MessageBus {
   countGarbage(subject: string): void {
     this.garbage.set(subject, (this.garbage.get(subject) ?? 0) + 1);
   }
+}
+
+/** Callers come again after a second or two, not all at once. */
+function tooMuch(message: string): DroverError {
+  return new DroverError('Overloaded', message, {
+    detail: { retryAfterMillis: 1_000 + Math.round(Math.random() * 1_000) },
+  });
 }
 
 function decode<Request>(contract: RequestContract<Request, unknown>, text: string, trusted: boolean): Request {

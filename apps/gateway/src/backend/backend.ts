@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestContract } from '@drover/contracts';
-import { callBackoffMillis, DroverError, monotonicMillis, sleep } from '@drover/kernel';
+import { callBackoffMillis, DroverError, isRefusedLoad, monotonicMillis, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
+import { Overload } from '../overload/overload.js';
 import { deadline } from './deadline.js';
 
 /** One try. The second one reaches another replica when the first was asked of one that died. */
@@ -12,7 +13,20 @@ const LEAST_MILLIS = 100;
 /** Calls to the engine and the store, within the deadline of the request that makes them. */
 @Injectable()
 export class Backend {
-  constructor(private readonly bus: MessageBus) {}
+  constructor(
+    private readonly bus: MessageBus,
+    private readonly overload: Overload,
+  ) {}
+
+  /** A {@link call} that asks an engine for new work. @throws DroverError also Overloaded, TooManyRequests: never asked again by itself */
+  command<Request extends { account?: number | null }, Reply>(
+    contract: RequestContract<Request, Reply>,
+    request: Request,
+    once = false,
+  ): Promise<Reply> {
+    const send = (): Promise<Reply> => (once ? this.callOnce(contract, request) : this.call(contract, request));
+    return this.overload.watch(request.account ?? null, send);
+  }
 
   /**
    * A call that may be made twice: a read, or a command with an id. Repeated within the deadline while nobody answers.
@@ -43,13 +57,14 @@ export class Backend {
   }
 }
 
+/** What was refused for load is not: repeated at once, it would be more of it. */
 function isRetryable(error: unknown): error is DroverError {
-  return error instanceof DroverError && ['Unavailable', 'Overloaded', 'StaleRegistry'].includes(error.code);
+  return error instanceof DroverError && ['Unavailable', 'StaleRegistry'].includes(error.code);
 }
 
 /** The same error in words for people outside: subjects, and which of the services or the database it was, are nobody's business there. */
 export function unanswered(error?: unknown): DroverError {
-  return error instanceof DroverError && error.code === 'Overloaded'
+  return isRefusedLoad(error)
     ? error
     : new DroverError('Unavailable', "Drover's services do not answer in time; try again", { cause: error });
 }

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { DroverError, type ErrorBody, type ErrorCode, ERRORS } from '@drover/kernel';
+import { DroverError, type ErrorBody, type ErrorCode, ERRORS, retryAfterMillis } from '@drover/kernel';
 import { randomUUID } from 'node:crypto';
 
 /** An error as the API answers it. The code is stable; the message is for people. */
@@ -18,21 +18,24 @@ export interface AnsweredError {
   bug: unknown;
 }
 
-/** Seconds after which a client may try again what was not answered. */
-const RETRY_AFTER_SECONDS = 1;
-
 /** Any thrown value as the API's error. What is not ours keeps its text to itself: only the log has it, under the answered id. */
 export function answerOf(error: unknown): AnsweredError {
   const known = error instanceof DroverError ? error : ofFramework(error);
   const body = DroverError.bodyOf(known);
+  return { ...answerOfBody(body), bug: known === null || body.code === 'Internal' ? error : null };
+}
+
+/** As {@link answerOf}, for an error that is known to be none of ours to look into. */
+export function answerOfBody(body: ErrorBody): Omit<AnsweredError, 'bug'> {
   const status = ERRORS[body.code].http;
   const json: ErrorJson = { type: 'error', id: randomUUID(), status, ...body, detail: body.detail ?? null };
   const retryable = status === 503 || status === 429;
-  return {
-    json,
-    headers: retryable ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {},
-    bug: known === null || body.code === 'Internal' ? error : null,
-  };
+  return { json, headers: retryable ? { 'retry-after': retryAfterSeconds(body) } : {} };
+}
+
+/** Seconds after which a client may try again what was not answered; who was refused for load is told when. */
+function retryAfterSeconds(body: ErrorBody): string {
+  return String(Math.ceil((retryAfterMillis(body) ?? 1_000) / 1_000));
 }
 
 const BY_STATUS: Record<number, ErrorCode> = {

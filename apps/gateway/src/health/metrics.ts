@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { Counter, Histogram, type Registry, register as defaultRegistry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry, register as defaultRegistry } from 'prom-client';
 
 /** What the gateway counts. Route patterns, never paths: a label must have few values. */
 @Injectable()
 export class GatewayMetrics {
   private readonly requests: Counter<'method' | 'route' | 'status'>;
   private readonly errors: Counter<'code'>;
+  private readonly refused: Counter<'reason'>;
   private readonly seconds: Histogram<'method' | 'route'>;
 
   constructor() {
@@ -21,6 +22,10 @@ export class GatewayMetrics {
         registers,
       });
     });
+    this.refused = once(defaultRegistry, 'drover_gateway_commands_refused_total', (name) => {
+      const help = 'Commands refused for load: by an engine, and before they were sent';
+      return new Counter({ name, help, labelNames: ['reason'], registers });
+    });
     this.seconds = once(defaultRegistry, 'drover_gateway_request_seconds', (name) => {
       const buckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 10, 60];
       return new Histogram({ name, help: 'Time to answer', labelNames: ['method', 'route'], buckets, registers });
@@ -30,6 +35,23 @@ export class GatewayMetrics {
   countRequest(method: string, route: string, status: number, seconds: number): void {
     this.requests.inc({ method, route, status: String(status) });
     this.seconds.observe({ method, route }, seconds);
+  }
+
+  countRefused(reason: 'engine' | 'throttled' | 'open'): void {
+    this.refused.inc({ reason });
+  }
+
+  /** @param open commands that wait for an engine's answer */
+  observeCommands(open: () => number): void {
+    once(defaultRegistry, 'drover_gateway_commands_open', (name) => {
+      return new Gauge({
+        name,
+        help: 'Commands that wait for the answer of an engine',
+        collect() {
+          this.set(open());
+        },
+      });
+    });
   }
 
   countError(code: string): void {

@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { canonicalJson, DroverError, uuidOf, uuidv7 } from '@drover/kernel';
+import { canonicalJson, DroverError, parseId, uuidOf, uuidv7 } from '@drover/kernel';
 import { IsInt, IsOptional, Length, Matches, Max, Min, validateSync } from 'class-validator';
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
@@ -26,6 +26,11 @@ export class CommandHeaders {
   @Min(0, { message: 'If-Match must be a revision, a whole number' })
   @Max(Number.MAX_SAFE_INTEGER, { message: 'If-Match must be a revision, a whole number' })
   'if-match'?: number;
+
+  /** `X-API-Project-Id: 1a5`: the account in whose name the caller works. Advisory: there is no authentication yet */
+  @IsOptional()
+  @IsInt({ message: 'X-API-Project-Id must be the id of an account, as 1a5' })
+  'x-api-project-id'?: number;
 }
 
 /** How a write is to be done. */
@@ -36,6 +41,8 @@ export interface CommandOptions {
   commandHash: string | null;
   waitMillis: number;
   expectRevision: number | null;
+  /** number of the account in whose name the caller works, or null */
+  account: number | null;
 }
 
 /** Parameter of a controller's method: the command options of the request. */
@@ -49,6 +56,7 @@ export function commandOptions(request: Pick<FastifyRequest, 'headers' | 'method
     'idempotency-key': single(request.headers['idempotency-key']),
     wait: preferredWait(single(request.headers['prefer'])),
     'if-match': revision(single(request.headers['if-match'])),
+    'x-api-project-id': account(request.headers['x-api-project-id']),
   });
   const errors = validateSync(headers);
   if (errors.length > 0) throw invalidHeader(asDroverError(errors).message, errors[0]!.property);
@@ -56,6 +64,7 @@ export function commandOptions(request: Pick<FastifyRequest, 'headers' | 'method
     ...identity(request, headers['idempotency-key']),
     waitMillis: Math.min(headers.wait ?? 0, MAX_WAIT_SECONDS) * 1_000,
     expectRevision: headers['if-match'] ?? null,
+    account: headers['x-api-project-id'] ?? null,
   };
 }
 
@@ -95,6 +104,13 @@ function revision(header: string | undefined): number | undefined {
   if (header === undefined || header.trim() === '*') return undefined;
   const text = header.trim().replace(/^(W\/)?"(.*)"$/, '$2');
   return /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+}
+
+/** The number of the account that the caller names; undefined: none; NaN: the header is not the id of one. */
+export function account(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const id = parseId(single(header)!.trim().toLowerCase());
+  return id?.prefix === 'a' ? id.number : NaN;
 }
 
 function invalidHeader(message: string, fieldName: string): DroverError {

@@ -19,6 +19,7 @@ interface Envelope {
   commandId: string;
   commandHash: string | null;
   notify: string | null;
+  account: number | null;
 }
 
 /** Writes: each is one command to the engine, repeated with the same id while nobody answers. */
@@ -39,7 +40,7 @@ export class ResourceCommands {
 
   async createOf(type: TypeDefinition, body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
     return this.run(type, options, base, (envelope) =>
-      this.backend.call(createResource, { ...envelope, type: type.name, body, accountId: null }),
+      this.backend.command(createResource, { ...envelope, type: type.name, body, accountId: options.account }),
     );
   }
 
@@ -57,11 +58,8 @@ export class ResourceCommands {
     return this.run(type, options, base, (envelope) => {
       const request = { ...envelope, type: type.name, resourceId: number, body: changed, expectRevision };
       // A repeat of what was applied would meet its own revision.
-      const sent =
-        expectRevision === null
-          ? this.backend.call(updateResource, request)
-          : this.backend.callOnce(updateResource, request);
-      return naming({ type, id }, sent);
+      const once = expectRevision !== null;
+      return naming({ type, id }, this.backend.command(updateResource, request, once));
     });
   }
 
@@ -109,7 +107,7 @@ export class ResourceCommands {
   ): Promise<JsonObject> {
     const process = ref.type.processes[verb]!.name;
     return this.run(ref.type, options, base, (envelope) =>
-      naming(ref, this.backend.call(startProcess, { ...envelope, process, resourceId: ref.number, data })),
+      naming(ref, this.backend.command(startProcess, { ...envelope, process, resourceId: ref.number, data })),
     );
   }
 
@@ -126,6 +124,7 @@ export class ResourceCommands {
         commandId: options.commandId,
         commandHash: options.commandHash,
         notify: completion?.subject ?? null,
+        account: options.account,
       });
       const view = { snapshot: await this.registry.snapshot(), type, base };
       if (completion === null || reply.processId === null) return resourceJson(reply.resource, view, reply.processId);

@@ -10,29 +10,31 @@ import {
 } from '@drover/contracts';
 import { ContractHandler } from '@drover/messaging';
 import { InProcessHandlers } from '../in-process/in-process-handlers.js';
+import { CommandIntake } from '../intake/command-intake.js';
 import { Commands } from './commands.js';
 
-/** The engine's requests, one line each. */
+/** The engine's requests, one line each. New work passes the intake; operators' acts do not. */
 @Controller()
 export class CommandsController {
   constructor(
     private readonly commands: Commands,
+    private readonly intake: CommandIntake,
     private readonly inProcess: InProcessHandlers,
   ) {}
 
   @ContractHandler(createResource)
   create(request: Parameters<Commands['create']>[0]): Promise<CommandReply> {
-    return this.commands.create(request);
+    return this.intake.create(request, () => this.commands.create(request));
   }
 
   @ContractHandler(updateResource)
   update(request: Parameters<Commands['update']>[0]): Promise<CommandReply> {
-    return this.commands.update(request);
+    return this.intake.update(request, () => this.commands.update(request));
   }
 
   @ContractHandler(startProcess)
   start(request: Parameters<Commands['start']>[0]): Promise<CommandReply> {
-    return this.commands.start(request);
+    return this.intake.start(request, () => this.commands.start(request));
   }
 
   @ContractHandler(operateProcess)

@@ -86,7 +86,7 @@ export class Commands {
     // All of it again when the definition turns out to be old: its new version may have other fields and defaults.
     return this.commit(async () => {
       const type = await this.typeNamed(request.type);
-      const insert = await this.insertOf(type, body, request.accountId);
+      const insert = await this.insertOf(type, body, request.accountId ?? request.account ?? null);
       const around = await this.registry.around(type);
       return { ...planCreate(type.processes['create'], insert, around, start), around, before: null };
     });
@@ -103,7 +103,7 @@ export class Commands {
       name: checked.name ?? null,
       description: checked.description ?? null,
       data: checked.data,
-      accountId: accountId ?? null,
+      accountId,
       regions: Object.fromEntries(Object.entries(type.stateFields).map(([name, { initial }]) => [name, initial])),
       ...(refs.length === 0 ? {} : { refs }),
     };

@@ -8,6 +8,7 @@ const KEYS: Record<string, { is: (value: unknown) => boolean; must: string }> = 
   commandId: { is: (value) => typeof value === 'string' && UUID.test(value), must: 'be a UUID' },
   commandHash: { is: isText, must: 'be text' },
   notify: { is: (value) => typeof value === 'string' && NOTIFY_PATTERN.test(value), must: 'be drover.notify.<a>.<b>' },
+  account: { is: Number.isSafeInteger, must: 'be a number' },
   accountId: { is: Number.isSafeInteger, must: 'be a number' },
   expectRevision: { is: Number.isSafeInteger, must: 'be a number' },
   type: { is: isText, must: 'be text' },

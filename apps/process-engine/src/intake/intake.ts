@@ -1,0 +1,128 @@
+import { Injectable } from '@nestjs/common';
+import { DroverError, monotonicMillis, Throttle } from '@drover/kernel';
+import { Lifecycle } from '../lifecycle/lifecycle.js';
+import { FairQueue } from './fair-queue.js';
+
+/** How much of new work an engine takes. */
+export abstract class IntakeSettings {
+  /** starts that wait at most */
+  abstract readonly queueSize: number;
+  /** a start whose account's oldest has waited longer is refused, milliseconds */
+  abstract readonly maxWaitMillis: number;
+  /** things driven at once: starts before their commit, and inputs of live processes */
+  abstract readonly driven: number;
+}
+
+/** Whatever else is driven: starts never stand still. */
+const LEAST_OPEN = 32;
+/** Things driven at once while several accounts start: a start waits for the batch before its own, and that should be a small one. */
+const DRIVEN_MIXED = 128;
+/** Several accounts start, as long as the last change from one to another was less than this ago. */
+const MIXED_MILLIS = 1_000;
+
+/** A command as the intake sees it. */
+export interface Arrival {
+  account: number | null;
+  /** asked only where it has to wait: the priority of its process; null: it concerns the product itself and never waits */
+  priority: () => number | null;
+}
+
+/**
+ * Admission of new work (ADR 053): what was accepted already goes first. Starts that find no room wait, by priority and by turns of
+ * their accounts; where the oldest has waited too long, further ones are refused at once.
+ */
+@Injectable()
+export class Intake {
+  readonly counts = { accepted: 0, refusedForWait: 0, refusedForRoom: 0 };
+  private readonly queue = new FairQueue<() => void>((account) => this.weights(account));
+  private readonly throttle = new Throttle();
+  private weights: (account: number | null) => number = () => 1;
+  private waited: (millis: number) => void = () => undefined;
+  private inside = 0;
+  private lastAccount: number | null = null;
+  private mixedUntil = 0;
+
+  constructor(
+    private readonly lifecycle: Lifecycle,
+    private readonly settings: IntakeSettings,
+  ) {}
+
+  /** Starts that are being planned and committed. */
+  get open(): number {
+    return this.inside;
+  }
+
+  get waiting(): number {
+    return this.queue.size;
+  }
+
+  /** @param waited told of every start that had to wait, milliseconds */
+  observe(waited: (millis: number) => void): void {
+    this.waited = waited;
+  }
+
+  /**
+   * Works on a new command as soon as there is room.
+   * @throws DroverError Overloaded, TooManyRequests: nothing was done, and `detail.retryAfterMillis` says when to come again
+   */
+  async admit<T>(arrival: Arrival, work: () => Promise<T>): Promise<T> {
+    if (arrival.account !== this.lastAccount) {
+      this.lastAccount = arrival.account;
+      this.mixedUntil = monotonicMillis() + MIXED_MILLIS;
+    }
+    const priority = this.queue.size > 0 || !this.hasRoom() ? arrival.priority() : null;
+    if (priority === null) this.inside++;
+    else await this.turn(arrival.account, priority);
+    this.counts.accepted++;
+    try {
+      return await work();
+    } finally {
+      this.inside--;
+      this.next();
+    }
+  }
+
+  private hasRoom(): boolean {
+    const { driven } = this.settings;
+    if (this.inside < Math.min(LEAST_OPEN, driven)) return true;
+    const most = this.isMixed() ? Math.min(DRIVEN_MIXED, driven) : driven;
+    return this.inside + this.lifecycle.busy < most;
+  }
+
+  private isMixed(): boolean {
+    return this.mixedUntil > 0 && monotonicMillis() < this.mixedUntil;
+  }
+
+  /** Resolves when the command may begin; its place is taken then. */
+  private turn(account: number | null, priority: number): Promise<void> {
+    const at = monotonicMillis();
+    const { queue, settings } = this;
+    const oldest = queue.oldestOf(account, priority);
+    const late = oldest !== undefined && at - oldest > settings.maxWaitMillis;
+    if (late || queue.waitingOf(account) >= settings.queueSize - queue.size) throw this.refusal(late, account, at);
+    this.throttle.note(true, at);
+    return new Promise((resolve) => {
+      queue.push({ item: resolve, account, priority, at });
+    });
+  }
+
+  private next(): void {
+    while (this.queue.size > 0 && this.hasRoom()) {
+      const { item: begin, at } = this.queue.shift()!;
+      this.inside++;
+      this.waited(monotonicMillis() - at);
+      begin();
+    }
+  }
+
+  private refusal(late: boolean, account: number | null, now: number): DroverError {
+    if (late) this.counts.refusedForWait++;
+    else this.counts.refusedForRoom++;
+    this.throttle.note(false, now);
+    const detail = { retryAfterMillis: this.throttle.retryAfterMillis(Math.random()) };
+    // Others get their turns meanwhile: it is the caller's own load.
+    return account !== null && this.isMixed()
+      ? new DroverError('TooManyRequests', 'More work of this account waits than it gets its turns for', { detail })
+      : new DroverError('Overloaded', 'More work arrives than can be done; try again later', { detail });
+  }
+}
