@@ -7,8 +7,9 @@ import { machine, type ResultLine, round } from './result.js';
 
 /** What is read beside the load. */
 export interface Sources {
-  connection: NatsConnection;
-  database: Client;
+  /** absent for an engine without it */
+  connection?: NatsConnection;
+  database?: Client;
   /** of the stores, whose /metrics tell the sizes of batches; none for the limit engine */
   metricsUrls: readonly string[];
   /** the programs of each component; the load generator itself is `client` */
@@ -85,8 +86,12 @@ function cost(before: Reading, after: Reading, processes: number) {
       total: each(ours, 1),
       ...Object.fromEntries(components.map((name, i) => [name, each(spent[i]!, 1)])),
     },
-    commitsPerProcess: each(after.commits - before.commits, 4),
-    walBytesPerProcess: each(after.wal - before.wal, 0),
+    ...(before.database === undefined || after.database === undefined
+      ? {}
+      : {
+          commitsPerProcess: each(after.database.commits - before.database.commits, 4),
+          walBytesPerProcess: each(after.database.wal - before.database.wal, 0),
+        }),
     ...(Object.keys(batches).length === 0 ? {} : { batches }),
     otherCores: round(((after.machine - before.machine - ours) * 1e-3) / (after.at - before.at), 2),
   };
@@ -96,17 +101,17 @@ interface Reading {
   at: number;
   micros: Record<string, number>;
   machine: number;
-  commits: number;
-  wal: number;
+  /** absent for an engine without PostgreSQL */
+  database: { commits: number; wal: number } | undefined;
   batches: Batches;
 }
 
 /** Everything that is read at both ends of the window. */
 async function reading({ database, metricsUrls, pids }: Sources): Promise<Reading> {
-  const { rows } = await database.query<{ commits: string; wal: string }>(
-    `select xact_commit as commits, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as wal
-     from pg_stat_database where datname = current_database()`,
+  const stored = await database?.query<{ commits: string; wal: string }>(
+    `select sum(xact_commit) as commits, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as wal from pg_stat_database`,
   );
+  const row = stored?.rows[0];
   const texts = await Promise.all(metricsUrls.map(async (url) => (await fetch(url)).text()));
   const micros: Record<string, number> = { client: processorMicros([process.pid]) };
   for (const [name, roots] of Object.entries(pids)) micros[name] = processorMicros(roots);
@@ -114,15 +119,18 @@ async function reading({ database, metricsUrls, pids }: Sources): Promise<Readin
     at: performance.now(),
     micros,
     machine: machineMicros(),
-    commits: Number(rows[0]!.commits),
-    wal: Number(rows[0]!.wal),
+    database: row && { commits: Number(row.commits), wal: Number(row.wal) },
     batches: readBatches(texts.join('\n')),
   };
 }
 
 async function versions({ connection, database }: Sources): Promise<Record<string, string>> {
-  const { rows } = await database.query<{ v: string }>(`select current_setting('server_version') as v`);
-  return { node: process.version, nats: connection.info?.version ?? 'unknown', postgres: rows[0]!.v };
+  const stored = await database?.query<{ v: string }>(`select current_setting('server_version') as v`);
+  return {
+    node: process.version,
+    ...(connection === undefined ? {} : { nats: connection.info?.version ?? 'unknown' }),
+    ...(stored === undefined ? {} : { postgres: stored.rows[0]!.v }),
+  };
 }
 
 export function seconds(count: number): Promise<void> {

@@ -1,0 +1,187 @@
+/**
+ * Our engine, the limit engine and the peers of bench/peers in turn. A peer has a folder there with `peer.mjs`, which
+ * starts its programs, and `client.mjs`, which starts a process and hears of its end.
+ */
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startChild } from '../children.mjs';
+import { freePort } from '../ports.mjs';
+import { startPostgresServer } from '../postgres.mjs';
+import { run } from '../run.mjs';
+import { ROOT } from './cluster.mjs';
+
+export const PEERS = join(ROOT, 'bench/peers');
+const PACKAGES = join(PEERS, 'node_modules');
+const READY_MILLIS = 120_000;
+
+const running = new Set();
+export async function stopAllPeers() {
+  for (const kit of running) await kit.stop();
+}
+
+/** @returns {Promise<{name: string, variant?: string, module: object}[]>} what can be measured of that peer */
+export async function contendersOf(name) {
+  const module = await import(pathToFileURL(join(PEERS, name, 'peer.mjs')).href);
+  return module.variants.map((settings) => ({ name, variant: settings.name, settings, module }));
+}
+
+/**
+ * One line for each number of processes in flight, all on the same servers, made for them alone.
+ * @param {object} options
+ * @param {{name: string, variant?: string, settings: object, module: object}} options.contender
+ * @param {number[]} options.inflights
+ * @param {object} options.config  what every line shares: run, commit, resources, warmupSeconds, seconds
+ */
+export async function measurePeer({ contender, inflights, config, keep, say, print }) {
+  const dir = await mkdtemp(join(tmpdir(), 'drover-bench-'));
+  await chmod(dir, 0o711); // as root, PostgreSQL runs as another user, who has to enter it
+  const kit = new Kit(dir, { keep, say, resources: config.resources });
+  running.add(kit);
+  try {
+    const up = await contender.module.up(kit, contender.settings);
+    for (const inflight of inflights) {
+      const { countsUrl, databaseUrl, pids, settings, versions, client } = up;
+      const line = await load({
+        ...{ ...config, inflight, pids, settings, versions, client, countsUrl, databaseUrl },
+        engine: contender.name,
+        variant: contender.variant,
+        start: contender.module.start,
+        clientModule: join(PEERS, contender.name, 'client.mjs'),
+      });
+      kit.mustRun();
+      print(line);
+    }
+  } catch (error) {
+    kit.keep = true;
+    throw error;
+  } finally {
+    await kit.stop();
+  }
+}
+
+/** Runs the load generator. @returns its line */
+async function load(config) {
+  const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'bench/dist/peers/client.js')], {
+    env: { ...process.env, NODE_ENV: 'production', BENCH_CONFIG: JSON.stringify(config) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.on('data', (chunk) => (out += chunk));
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (code !== 0) throw new Error(`the client ended with ${code}`);
+  return JSON.parse(out);
+}
+
+/** What a peer starts its programs with. They are stopped backwards, by process number. */
+class Kit {
+  root = PEERS;
+  packages = PACKAGES;
+  #children = [];
+
+  constructor(dir, { keep, say, resources }) {
+    Object.assign(this, { dir, keep, say, resources });
+  }
+
+  /** PostgreSQL as our own benchmark has it: fsync, full_page_writes and synchronous_commit on. */
+  async postgres() {
+    const { child, url } = await startPostgresServer({ dir: join(this.dir, 'postgres'), durable: true, say: this.say });
+    this.#children.push(child);
+    return { pid: child.pid, url };
+  }
+
+  /** Free ports. Each is asked for before the next is used, so a program that listens late may still lose one. */
+  async ports(count) {
+    const ports = new Set();
+    while (ports.size < count) ports.add(await freePort());
+    return [...ports];
+  }
+
+  /** The handler that is called over HTTP: `POST <url>/handle`. */
+  async handler() {
+    const [port] = await this.ports(1);
+    const child = this.program('handler', 'lib/handler.mjs', { BENCH_HANDLER_PORT: String(port) });
+    await this.printed(child, 'ready');
+    const url = `http://127.0.0.1:${port}`;
+    return { pid: child.pid, url, countsUrl: `${url}/counts` };
+  }
+
+  program(name, file, env) {
+    return this.command(name, process.execPath, [join(PEERS, file)], env);
+  }
+
+  command(name, command, args, env = {}) {
+    const child = startChild({
+      ...{ name, command, args, logFile: join(this.dir, `${name}.log`), cwd: this.dir },
+      env: { NODE_ENV: 'production', ...process.env, ...env },
+    });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Runs a tool of the peer to its end. */
+  async run(command, args) {
+    const done = await run(command, args, { timeoutMillis: 120_000, cwd: this.dir });
+    if (!done.ok) throw new Error(`${command} ${args.at(-1)} failed: ${done.reason}`);
+  }
+
+  printed(child, word) {
+    return this.#until(child, `say "${word}"`, () => readFileSync(child.logFile, 'utf8').includes(word));
+  }
+
+  untilOk(child, url) {
+    return this.#until(child, `answer ${url}`, () =>
+      fetch(url).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+  }
+
+  async #until(child, what, true_) {
+    for (const deadline = Date.now() + READY_MILLIS; Date.now() < deadline; await sleep(50)) {
+      if (!child.running) throw new Error(`${child.name} ${await child.exited}: ${tail(child.logFile)}`);
+      if (await true_()) return;
+    }
+    throw new Error(`${child.name} does not ${what} within ${READY_MILLIS / 1_000} s: ${tail(child.logFile)}`);
+  }
+
+  /** A program that died in between makes the line worth nothing. */
+  mustRun() {
+    const dead = this.#children.find((child) => !child.running);
+    if (dead) throw new Error(`${dead.name} ended during the run: ${tail(dead.logFile)}`);
+  }
+
+  version(name) {
+    return JSON.parse(readFileSync(join(PACKAGES, name, 'package.json'), 'utf8')).version;
+  }
+
+  /** The version that a go.mod of ours pins. */
+  async goVersion(folder, module) {
+    const text = await readFile(join(PEERS, folder, 'go.mod'), 'utf8');
+    return (
+      text
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .find(([name]) => name === module)?.[1] ?? 'unknown'
+    );
+  }
+
+  async stop() {
+    running.delete(this);
+    for (const child of this.#children.splice(0).reverse()) await child.stop(30_000);
+    if (this.keep) this.say(`logs and data are kept in ${this.dir}`);
+    else await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+function tail(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-5).join('\n') : '';
+}
