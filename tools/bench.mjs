@@ -12,6 +12,8 @@
  *   npm run bench -- --types 5000                     boot and first process with so many declared types
  *   npm run bench -- --waiting 100000                 memory with so many processes waiting for an absent handler
  *   npm run bench -- --takeover                       two engines, one killed: how long its work takes to go on
+ *   npm run bench -- --overload                       ten times what HTTP can do for a minute: refusals, latency, memory, drain
+ *   npm run bench -- --flood 50000                    one account's starts, all at once, beside another one's
  * --save appends the lines to docs/benchmarks/results.jsonl; docs/benchmarks/README.md says what they mean.
  */
 import { appendFileSync, existsSync } from 'node:fs';
@@ -33,6 +35,8 @@ const { values: options } = parseArgs({
     waiting: { type: 'string' },
     /** kills one of two engines in the middle: how long what was accepted before takes to end */
     takeover: { type: 'boolean', default: false },
+    overload: { type: 'boolean', default: false },
+    flood: { type: 'string' },
 
     // the load
     inflight: { type: 'string' },
@@ -99,6 +103,8 @@ async function main() {
   if (options.idle) return (await import('./lib/bench/idle.mjs')).idle(bench);
   if (options.types) return (await import('./lib/bench/types.mjs')).types(bench);
   if (options.waiting) return (await import('./lib/bench/waiting.mjs')).waiting(bench);
+  if (options.overload) return (await import('./lib/bench/overload.mjs')).overload(bench);
+  if (options.flood) return (await import('./lib/bench/overload.mjs')).flood(bench);
   return bench.series();
 }
 

@@ -53,6 +53,11 @@ export function registerMetrics(app: INestApplicationContext, bus: MessageBus): 
 
 function intakeMetrics(intake: Intake, value: (name: string, help: string, read: () => number) => void): void {
   value('intake_waiting', 'starts that wait for room', () => intake.waiting);
+  value(
+    'intake_most_driven',
+    'starts and inputs worked on at once at most, as commits take it',
+    () => intake.mostDriven,
+  );
   value('intake_open', 'starts that are being planned and committed', () => intake.open);
   const count = (name: string, help: string, labels: Record<string, () => number>, labelName?: string): void => {
     new Counter({

@@ -59,7 +59,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /** More was asked than can be done, and nothing was done: `detail.retryAfterMillis` says when to come again. */
-export function isRefusedLoad(error: unknown): error is DroverError {
+export function isRefusedLoad(error: unknown): error is DroverError & { code: 'Overloaded' | 'TooManyRequests' } {
   return error instanceof DroverError && (error.code === 'Overloaded' || error.code === 'TooManyRequests');
 }
 

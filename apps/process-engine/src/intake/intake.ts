@@ -17,6 +17,9 @@ export abstract class IntakeSettings {
 const LEAST_OPEN = 32;
 /** Things driven at once while several accounts start: a start waits for the batch before its own, and that should be a small one. */
 const DRIVEN_MIXED = 128;
+/** A start that takes longer than this makes fewer of them begin at once, milliseconds: while one account starts, and while several do. */
+const TARGET_MILLIS = 250;
+const TARGET_MIXED_MILLIS = 25;
 /** Several accounts start, as long as the last change from one to another was less than this ago. */
 const MIXED_MILLIS = 1_000;
 
@@ -39,17 +42,26 @@ export class Intake {
   private weights: (account: number | null) => number = () => 1;
   private waited: (millis: number) => void = () => undefined;
   private inside = 0;
+  /** things driven at once at most, as commits take it at the moment */
+  private room: number;
   private lastAccount: number | null = null;
   private mixedUntil = 0;
 
   constructor(
     private readonly lifecycle: Lifecycle,
     private readonly settings: IntakeSettings,
-  ) {}
+  ) {
+    this.room = settings.driven;
+  }
 
   /** Starts that are being planned and committed. */
   get open(): number {
     return this.inside;
+  }
+
+  /** Things driven at once at most, at the moment. */
+  get mostDriven(): number {
+    return Math.round(Math.min(this.room, this.mostRoom(this.isMixed())));
   }
 
   get waiting(): number {
@@ -74,19 +86,32 @@ export class Intake {
     if (priority === null) this.inside++;
     else await this.turn(arrival.account, priority);
     this.counts.accepted++;
+    const began = monotonicMillis();
     try {
       return await work();
     } finally {
       this.inside--;
+      this.adapt(monotonicMillis(), began);
       this.next();
     }
   }
 
   private hasRoom(): boolean {
+    if (this.inside < Math.min(LEAST_OPEN, this.settings.driven)) return true;
+    return this.inside + this.lifecycle.busy < Math.min(this.room, this.mostRoom(this.isMixed()));
+  }
+
+  private mostRoom(mixed: boolean): number {
     const { driven } = this.settings;
-    if (this.inside < Math.min(LEAST_OPEN, driven)) return true;
-    const most = this.isMixed() ? Math.min(DRIVEN_MIXED, driven) : driven;
-    return this.inside + this.lifecycle.busy < most;
+    return mixed ? Math.min(DRIVEN_MIXED, driven) : driven;
+  }
+
+  /** Slowly more, quickly less: what is inside should take its time to commit, not wait for it. */
+  private adapt(now: number, began: number): void {
+    const mixed = this.mixedUntil > now;
+    const late = now - began > (mixed ? TARGET_MIXED_MILLIS : TARGET_MILLIS);
+    if (late) this.room = Math.max(LEAST_OPEN, this.room * 0.98);
+    else this.room = Math.min(this.settings.driven, this.room + 0.25);
   }
 
   private isMixed(): boolean {

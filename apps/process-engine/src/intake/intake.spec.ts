@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { DroverError } from '@drover/kernel';
+import type { Lifecycle } from '../lifecycle/lifecycle.js';
+import { Intake } from './intake.js';
+
+const LIMITS = { queueSize: 10, maxWaitMillis: 10_000, driven: 2 };
+
+/** Work that ends when it is told to, by name. */
+class Works {
+  readonly begun: string[] = [];
+  private readonly ends = new Map<string, () => void>();
+
+  constructor(private readonly intake: Intake) {}
+
+  /** @returns how it ended: its name, or the code it was refused with */
+  start(name: string, account: number | null = null, priority: number | null = 0): Promise<string> {
+    const work = (): Promise<string> => {
+      this.begun.push(name);
+      return new Promise((resolve) => this.ends.set(name, () => resolve(name)));
+    };
+    return this.intake.admit({ account, priority: () => priority }, work).catch((error: DroverError) => error.code);
+  }
+
+  async end(name: string): Promise<void> {
+    this.ends.get(name)!();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const busy = { busy: 0 };
+const made = (settings: Partial<typeof LIMITS> = {}) => {
+  const intake = new Intake(busy as Lifecycle, { ...LIMITS, ...settings });
+  return { intake, works: new Works(intake) };
+};
+
+describe('the intake of new work', () => {
+  it('lets in what it has room for, and the rest as room comes', async () => {
+    const { intake, works } = made();
+    for (const name of ['a', 'b', 'c', 'd']) void works.start(name);
+    expect([works.begun, intake.open, intake.waiting]).toEqual([['a', 'b'], 2, 2]);
+    await works.end('b');
+    expect([works.begun, intake.open, intake.waiting]).toEqual([['a', 'b', 'c'], 2, 1]);
+  });
+
+  it('refuses an account that has as many waiting as places are free, and only that one', async () => {
+    const { works } = made();
+    const all = Array.from({ length: 9 }, (_, i) => works.start(`a${i}`, 1));
+    expect(await Promise.race([all[7]!, 'waits'])).toBe('waits');
+    expect(await all[8]).toBe('TooManyRequests');
+    void works.start('b', 2);
+    await works.end('a0');
+    await works.end('a1');
+    expect(works.begun).toEqual(['a0', 'a1', 'a2', 'b']);
+  });
+
+  it('refuses what would wait too long, with the time to come again', async () => {
+    const { intake, works } = made({ maxWaitMillis: -1 });
+    for (const name of ['a', 'b', 'c']) void works.start(name);
+    await expect(intake.admit({ account: null, priority: () => 0 }, async () => 'd')).rejects.toMatchObject({
+      code: 'Overloaded',
+      extra: { detail: { retryAfterMillis: expect.any(Number) } },
+    });
+    expect(intake.counts).toEqual({ accepted: 2, refusedForWait: 1, refusedForRoom: 0 });
+  });
+
+  it('takes higher priorities first, and never lets what concerns the product itself wait', async () => {
+    const { works } = made();
+    void works.start('a');
+    void works.start('b');
+    void works.start('low', null, -5);
+    void works.start('high', null, 5);
+    void works.start('handler', null, null);
+    expect(works.begun).toEqual(['a', 'b', 'handler']);
+    await works.end('a');
+    await works.end('b');
+    expect(works.begun).toEqual(['a', 'b', 'handler', 'high']);
+  });
+
+  it('gives what was accepted already precedence, but never stands still', async () => {
+    busy.busy = 1_000;
+    const { intake, works } = made({ driven: 100 });
+    for (let i = 0; i < 40; i++) void works.start(String(i));
+    expect(intake.open).toBe(32);
+    busy.busy = 0;
+    await works.end('0');
+    expect(intake.open).toBe(36);
+  });
+
+  it('gives room back when work fails', async () => {
+    const { intake } = made();
+    const fails = (): Promise<never> => Promise.reject(new DroverError('NotFound', 'no'));
+    for (let i = 0; i < 5; i++)
+      await expect(intake.admit({ account: 1, priority: () => 0 }, fails)).rejects.toThrow('no');
+    expect(intake.open).toBe(0);
+  });
+});

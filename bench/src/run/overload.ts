@@ -1,0 +1,218 @@
+/**
+ * Ten times what is sustained over HTTP, for a minute: is what cannot be done refused properly, is what was accepted done in time, do the
+ * programs stay small, and is everything as before a minute later? Prints one JSON line with a figure for each criterion.
+ */
+import { formatId } from '@drover/kernel';
+import { connectNats } from '@drover/messaging';
+import { Client } from 'pg';
+import { Pool } from 'undici';
+import { readConfig, type Config } from './config.js';
+import { atMost, type Criterion, none } from './criteria.js';
+import { drover } from './engines.js';
+import { ClosedLoop } from './load.js';
+import { seconds } from './measuring.js';
+import { MemoryWatch } from './proc.js';
+import { Latencies, machine, round } from './result.js';
+import { arrivalTimes, seeded } from './schedule.js';
+import { BENCH_PREFIX } from './shape.js';
+
+/** In flight while the sustainable rate is found. */
+const SUSTAINED = 256;
+const SUSTAINED_SECONDS = 10;
+const FACTOR = 10;
+/** What may be left of the load is gone after this long, seconds. */
+const DRAIN_SECONDS = 60;
+const LOST_MILLIS = 30_000;
+
+const config = readConfig<Config & { connections: number }>();
+const connection = await connectNats(config.natsUrl, 'bench-client');
+const database = new Client({ connectionString: config.databaseUrl });
+await database.connect();
+const { runOne, resources, close } = await drover(connection, {
+  count: config.connections + SUSTAINED,
+  handlers: config.handlers,
+  faults: false,
+  filled: 0,
+  httpUrl: config.httpUrl!,
+});
+
+const sustainable = await sustained();
+const ranBefore = await finished();
+const pool = new Pool(config.httpUrl!, {
+  connections: config.connections,
+  pipelining: 1,
+  headersTimeout: LOST_MILLIS,
+  bodyTimeout: LOST_MILLIS,
+  keepAliveTimeout: 60_000,
+});
+const headers = { 'content-type': 'application/json', prefer: 'wait=30' };
+const seen = {
+  sent: 0,
+  accepted: 0,
+  refused: 0,
+  badRefusals: 0,
+  unknown: 0,
+  dropped: 0,
+  errors: new Map<string, number>(),
+};
+/** From the sending of a request until its process had ended, and until it was refused. */
+const latencies = { accepted: new Latencies(), refused: new Latencies() };
+const memory = new MemoryWatch(config.pids);
+await offer(sustainable * FACTOR, config.seconds * 1_000);
+const loadEnded = performance.now();
+const drained = await drainedAfter();
+const resident = memory.stop();
+const calm = await waitedForOne();
+const done = (await finished()) - ranBefore;
+
+const answered = seen.accepted + seen.refused;
+const criteria: Criterion[] = [
+  {
+    what: 'starts offered a second, as a multiple of what is sustained',
+    figure: round(seen.sent / config.seconds / sustainable, 1),
+    goal: `${FACTOR}; less: this machine cannot send more`,
+    met: seen.sent / config.seconds > 1.5 * sustainable,
+  },
+  { what: 'starts refused', figure: seen.refused, goal: 'some', met: seen.refused > 0 },
+  none('refusals without a code for load or without Retry-After', seen.badRefusals),
+  atMost(
+    'starts neither accepted nor refused, of a thousand',
+    round((1_000 * seen.unknown) / Math.max(1, answered), 2),
+    1,
+    '',
+  ),
+  atMost('latency of accepted starts, p99', round(latencies.accepted.at(0.99), 0), 2_000, 'ms'),
+  ...['gateway', 'engine', 'store'].map((name) =>
+    atMost(`resident memory of the ${name}, most`, resident[name]?.max ?? 0, 512, 'MB'),
+  ),
+  atMost('time until nothing was left to do', drained, DRAIN_SECONDS, 's'),
+  none('accepted processes that did not finish', Math.max(0, seen.accepted - done)),
+  atMost('latency of a start afterwards', round(calm, 1), 250, 'ms'),
+];
+console.log(
+  JSON.stringify({
+    kind: 'overload',
+    run: config.run,
+    date: new Date().toISOString(),
+    sustainedPerSecond: round(sustainable, 0),
+    seconds: config.seconds,
+    sentPerSecond: round(seen.sent / config.seconds, 0),
+    acceptedPerSecond: round(seen.accepted / config.seconds, 0),
+    ...seen,
+    errors: Object.fromEntries(seen.errors),
+    acceptedMillis: {
+      p50: round(latencies.accepted.at(0.5), 1),
+      p99: round(latencies.accepted.at(0.99), 1),
+      max: round(latencies.accepted.at(1), 1),
+    },
+    refusedMillis: { p50: round(latencies.refused.at(0.5), 1), p99: round(latencies.refused.at(0.99), 1) },
+    memoryMegabytes: resident,
+    criteria,
+    settings: config.settings,
+    machine: machine(),
+    commit: config.commit,
+  }),
+);
+await pool.close();
+await close();
+await connection.close();
+await database.end();
+
+async function sustained(): Promise<number> {
+  const load = new ClosedLoop(runOne, resources, SUSTAINED);
+  load.start();
+  await seconds(3);
+  load.open();
+  await seconds(SUSTAINED_SECONDS);
+  const count = load.close();
+  await load.stop();
+  return count / SUSTAINED_SECONDS;
+}
+
+/** Open loop: what is due while every connection is in use is dropped, since this client has no more of them. */
+async function offer(rate: number, millis: number): Promise<void> {
+  const free = [...resources];
+  const times = arrivalTimes(rate, 'even', seeded(1));
+  const began = performance.now();
+  const running = new Set<Promise<void>>();
+  let next = times.next().value;
+  while (next < millis) {
+    for (const now = performance.now() - began; next <= now && next < millis; next = times.next().value) {
+      const resource = running.size < config.connections ? free.shift() : undefined;
+      if (resource === undefined) {
+        seen.dropped++;
+        continue;
+      }
+      const one = send(resource).finally(() => {
+        running.delete(one);
+        free.push(resource);
+      });
+      running.add(one);
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, next - (performance.now() - began))));
+  }
+  await Promise.all(running);
+}
+
+async function send(resource: number): Promise<void> {
+  seen.sent++;
+  const sent = performance.now();
+  try {
+    const path = `/v1/benchthings/${formatId(BENCH_PREFIX, resource)}?action=run`;
+    const {
+      statusCode,
+      headers: answer,
+      body,
+    } = await pool.request({ method: 'POST', path, headers, body: '{"note":"bench"}' });
+    const json = (await body.json()) as { code?: string };
+    if (statusCode === 202) {
+      seen.accepted++;
+      latencies.accepted.add(performance.now() - sent);
+    } else if (json.code === 'Overloaded' || json.code === 'TooManyRequests') {
+      seen.refused++;
+      latencies.refused.add(performance.now() - sent);
+      if ((statusCode !== 429 && statusCode !== 503) || !(Number(answer['retry-after']) >= 1)) seen.badRefusals++;
+    } else failed(`${statusCode} ${json.code}`);
+  } catch (error) {
+    failed(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function failed(what: string): void {
+  seen.unknown++;
+  seen.errors.set(what, (seen.errors.get(what) ?? 0) + 1);
+}
+
+/** Seconds from the end of the load until no process is live and the feed is published. */
+async function drainedAfter(): Promise<number> {
+  for (;;) {
+    const { rows } = await database.query<{ left: string }>(
+      `select (select count(*) from process_live)
+            + (select count(*) from (select 1 from feed where id > (select published from relay) limit 1) f) as left`,
+    );
+    const passed = (performance.now() - loadEnded) / 1_000;
+    if (Number(rows[0]!.left) === 0 || passed > 2 * DRAIN_SECONDS) return round(passed, 1);
+    await seconds(0.25);
+  }
+}
+
+async function finished(): Promise<number> {
+  const { rows } = await database.query<{ count: string }>(
+    `select count(*) from process_finished where name = 'benchthing.run' and exit_reason = 'DONE'`,
+  );
+  return Number(rows[0]!.count);
+}
+
+/** One start, repeated as `Retry-After` of the last refusals may still ask for. @returns its latency, milliseconds */
+async function waitedForOne(): Promise<number> {
+  for (const until = performance.now() + DRAIN_SECONDS * 1_000; ;) {
+    const sent = performance.now();
+    try {
+      await runOne(resources[0]!, () => undefined);
+      return performance.now() - sent;
+    } catch (error) {
+      if (performance.now() > until) throw error;
+      await seconds(1);
+    }
+  }
+}
