@@ -38,6 +38,7 @@ import { ResourceReads } from './resources/resource-reads.js';
 import { ResourcesController } from './resources/resources.controller.js';
 import { GATEWAY_ID } from './settings.js';
 import { Completions } from './waiting/completions.js';
+import { DurableHandlers } from './why/durable-handlers.js';
 import { Listeners } from './why/listeners.js';
 import { WhyController } from './why/why.controller.js';
 import { Why } from './why/why.service.js';
@@ -93,6 +94,7 @@ export class GatewayModule {
         Pictures,
         Definitions,
         Listeners,
+        DurableHandlers,
         Why,
         ApiRoot,
         FrontPage,

@@ -78,7 +78,7 @@ export class GuardedStream {
   async ensure(): Promise<boolean> {
     const before = this.created;
     const present = await this.manager.streams.info(this.wanted.name).catch((error: unknown) => {
-      if (apiErrorCode(error) === STREAM_NOT_FOUND) return null;
+      if (isNoSuchStream(error)) return null;
       throw error;
     });
     this.info = present === null ? await this.make() : await this.adapt(present);
@@ -152,6 +152,10 @@ export class GuardedStream {
 /** JetStream's own number of an error, or 0. */
 export function apiErrorCode(error: unknown): number {
   return error instanceof JetStreamApiError ? error.code : 0;
+}
+
+export function isNoSuchStream(error: unknown): boolean {
+  return apiErrorCode(error) === STREAM_NOT_FOUND;
 }
 
 export function isNoSuchConsumer(error: unknown): boolean {

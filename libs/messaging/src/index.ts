@@ -1,5 +1,6 @@
 export * from './bus.js';
 export * from './connection.js';
+export * from './consumer-info.js';
 export * from './nest-server.js';
 export * from './outbox.js';
 export * from './guarded-stream.js';

@@ -119,7 +119,7 @@ export const presence = area(
     {
       given: 'a durable handler that is away, with attempts of 600 ms and one attempt in all',
       when: 'it comes two seconds later',
-      then: 'the process is done by attempt 1; the resource said whom it waits for meanwhile',
+      then: 'the process is done by attempt 1; meanwhile the resource said whom it waits for, and why that it is not connected and 1 event waits',
     },
     async (world) => {
       await world.declare('processes: { run: { retry: { maxAttempts: 1 }, timeoutMillis: 600 } }');
@@ -127,6 +127,10 @@ export const presence = area(
       const { thing, process } = await world.running();
       await thing.until({ transitioningMessage: `waiting for handler ${world.handlerName('away')}` });
       await sleep(1_500);
+      expect(await thing.why()).toMatchObject({
+        message: expect.stringContaining('which is not connected; 1 event waits for it') as string,
+        processes: [{ handlerConnected: 'no', durable: { waitingPulls: 0, pending: 1, unacknowledged: 0 } }],
+      });
       await handler.attend();
       expect(await process.ended()).toBe('DONE');
       expect(handler.events).toMatchObject([{ attempt: 1 }]);

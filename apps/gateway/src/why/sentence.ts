@@ -90,15 +90,34 @@ function clockText({ clock }: Work): string {
   return clock === null || clock.inMillis === 0 ? 'a moment' : duration(clock.inMillis);
 }
 
-function absence({ listening }: Work): string {
-  return listening === 'no' ? ', but nobody listens for it now' : '';
+function absence(work: Work): string {
+  if (work.durable !== null) return work.listening === 'no' ? `, but it ${notConnected(work)}` : eventsWait(work);
+  return work.listening === 'no' ? ', but nobody listens for it now' : '';
 }
 
 /** A wait for an absent handler is remembered; the subscriber may have come back a moment ago. */
 function presence(work: Work): string {
-  return work.listening === 'yes'
+  const { durable, listening } = work;
+  if (durable !== null && listening === 'yes') return `which takes events again${eventsWait(work)}`;
+  if (durable !== null && listening === 'no') return `which ${notConnected(work)}${timeLeft(work)}`;
+  if (work.step?.handler.delivery === 'durable') return `which was away${timeLeft(work)}`;
+  return listening === 'yes'
     ? 'which listens again: it goes on in a moment'
     : `which has no subscriber${timeLeft(work)}`;
+}
+
+/** What is taken and not acknowledged waits too: nobody works on it. */
+function notConnected({ durable }: Work): string {
+  const { pending, unacknowledged } = durable!;
+  return `is not connected; ${eventsText(pending + unacknowledged)} for it`;
+}
+
+function eventsWait({ durable }: Work): string {
+  return durable === null || durable.pending === 0 ? '' : `; ${eventsText(durable.pending)} for it`;
+}
+
+function eventsText(count: number): string {
+  return count === 1 ? '1 event waits' : `${count} events wait`;
 }
 
 function predecessor({ predecessorId }: Work): string {

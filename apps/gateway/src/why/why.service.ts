@@ -6,6 +6,7 @@ import { Backend } from '../backend/backend.js';
 import { HandlersOf } from '../introspection/handlers-of.js';
 import { Registry } from '../registry/registry.js';
 import { missing, ResourcePaths } from '../resources/resource-path.js';
+import { DurableHandlers } from './durable-handlers.js';
 import { Listeners } from './listeners.js';
 import { whyJson } from './why.js';
 import { type Around, stepOf } from './work.js';
@@ -19,6 +20,7 @@ export class Why {
     private readonly backend: Backend,
     private readonly handlers: HandlersOf,
     private readonly listeners: Listeners,
+    private readonly durableHandlers: DurableHandlers,
   ) {}
 
   /** @throws DroverError TypeUnknown, NotFound */
@@ -34,17 +36,26 @@ export class Why {
   private async around(process: WhyProcess, steps: BoundStep[]): Promise<Around> {
     const noted = stepOf(process);
     const step = steps.find(({ key }) => key === noted?.key) ?? null;
-    const [type, listening] = await Promise.all([
+    const [type, presence] = await Promise.all([
       this.registry.typeAt(process.resourceType, process.definitionVersion),
-      step === null ? null : this.listening(process, step),
+      this.presence(process, step),
     ]);
-    return { definition: type === null ? null : ownProcess(type, process.name), step, listening };
+    return { definition: type === null ? null : ownProcess(type, process.name), step, ...presence };
   }
 
-  /** Whether the events of a step have a subscriber now. A durable handler may be away: its events wait for it. */
-  private async listening({ resourceType, name }: WhyProcess, { handler, phase }: BoundStep) {
-    if (handler.kind !== 'external' || handler.delivery !== 'core') return null;
+  /** Whether somebody takes the events of a step now, and what waits for a handler whose delivery is durable. */
+  private async presence(
+    { resourceType, name }: WhyProcess,
+    step: BoundStep | null,
+  ): Promise<Pick<Around, 'listening' | 'durable'>> {
+    if (step === null || step.handler.kind !== 'external') return { listening: null, durable: null };
+    const { handler, phase } = step;
+    if (handler.delivery === 'durable') {
+      const durable = await this.durableHandlers.read(handler.name);
+      return { listening: durable?.listening ?? 'unknown', durable };
+    }
     const verb = name.slice(name.indexOf('.') + 1);
-    return this.listeners.on(SUBJECTS.processEvent(resourceType, verb, phase, handler.name));
+    const subject = SUBJECTS.processEvent(resourceType, verb, phase, handler.name);
+    return { listening: await this.listeners.on(subject), durable: null };
   }
 }

@@ -2,9 +2,10 @@ import type { FinishedProcessRow, ResourceRow, WhyChild, WhyGate, WhyProcess, Wh
 import type { JsonObject } from '@drover/kernel';
 import { type BoundStep, compileType, ownProcess, TypeRegistry } from '@drover/process-model';
 import { describe, expect, it } from 'vitest';
+import type { DurableHandler } from './durable-handlers.js';
 import type { Listening } from './listeners.js';
 import { whyJson } from './why.js';
-import { workOf } from './work.js';
+import { type Around, workOf } from './work.js';
 import { whyPage } from './why-page.js';
 
 const compiled = (name: string) =>
@@ -63,9 +64,10 @@ const step = {
 const NOW = Date.UTC(2026, 10, 22, 17);
 
 /** The answer for one resource; `listening`: whether somebody does for each live process's handler. */
-function why(rest: Partial<WhyRow>, listening: Listening = 'yes'): JsonObject {
+function why(rest: Partial<WhyRow>, listening: Listening = 'yes', of: Partial<Around> = {}): JsonObject {
   const whole: WhyRow = { resource: row(), processes: [], lastFinished: null, readAt: NOW, ...rest };
-  const around = whole.processes.map(() => ({ definition: ownProcess(type, 'instance.activate'), step, listening }));
+  const definition = ownProcess(type, 'instance.activate');
+  const around = whole.processes.map(() => ({ definition, step, listening, durable: null, ...of }));
   return whyJson(whole, { type, snapshot, base: 'http://drover/v1', around });
 }
 
@@ -214,6 +216,31 @@ describe('the message', () => {
     expect(message(asked, 'unknown')).toMatch(/for at most 5 s more$/);
   });
 
+  it('of a durable handler says whether it is connected, and what waits for it', () => {
+    const durableStep = { ...step, handler: { ...step.handler, delivery: 'durable' } } as BoundStep;
+    const told = (process: WhyProcess, listening: Listening, durable: Partial<DurableHandler> | null) => {
+      const counts = { waitingPulls: 0, pending: 0, unacknowledged: 0, lastActive: null };
+      const around = { step: durableStep, durable: durable && { listening, ...counts, ...durable } };
+      return why({ resource: working, processes: [process] }, listening, around)['message'];
+    };
+    const absent = live('waitingHandler', { waitingHandler: 'demo', waitDeadlineInMillis: 86_000_000 });
+    const waits = 'instance 1i5 is activating: instance.activate waits for handler demo, which';
+    expect(told(absent, 'no', { pending: 11, unacknowledged: 1 })).toBe(
+      `${waits} is not connected; 12 events wait for it, for at most 24 h more; no attempt is spent`,
+    );
+    expect(told(absent, 'yes', { waitingPulls: 1, pending: 1 })).toBe(
+      `${waits} takes events again; 1 event waits for it; no attempt is spent`,
+    );
+    expect(told(absent, 'unknown', null)).toBe(`${waits} was away, for at most 24 h more; no attempt is spent`);
+    const asked = live('dispatched');
+    expect(told(asked, 'no', { pending: 1 })).toMatch(
+      /\(attempt 1 of 5\), but it is not connected; 1 event waits for it$/,
+    );
+    expect(told(asked, 'yes', { pending: 3 })).toMatch(/\(attempt 1 of 5\); 3 events wait for it$/);
+    expect(told(asked, 'yes', {})).toMatch(/\(attempt 1 of 5\)$/);
+    expect(told(asked, 'unknown', null)).toMatch(/\(attempt 1 of 5\)$/);
+  });
+
   it('of a resource at rest', () => {
     expect(why({})).toMatchObject({
       message: 'instance 1i5 rests in inactive; nothing is going on; possible now: activate, remove, update',
@@ -269,6 +296,7 @@ describe('the facts', () => {
       handler: 'demo',
       handlerKind: 'external',
       handlerConnected: 'yes',
+      durable: null,
       attempt: 1,
       maxAttempts: 5,
       error: null,
@@ -301,7 +329,7 @@ describe('the facts', () => {
 
   it('names the heartbeat clock where silence ends the attempt first', () => {
     const beating = { ...step, handler: { ...step.handler, heartbeatMillis: 500 } };
-    const around = { definition: null, step: beating, listening: null };
+    const around = { definition: null, step: beating, listening: null, durable: null };
     const clockOf = (attemptUntil: number) => {
       const bounds = { armedMillis: 500, attemptUntil, stepUntil: null };
       const progress = { step: 'handle.demo', attempt: 1, bounds };
@@ -354,6 +382,18 @@ describe('the facts', () => {
     });
   });
 
+  it('of a durable handler', () => {
+    const durable = { listening: 'no', waitingPulls: 0, pending: 2, unacknowledged: 1, lastActive: NOW } as const;
+    const around = { step: { ...step, handler: { ...step.handler, delivery: 'durable' } } as BoundStep, durable };
+    const { processes } = why({ resource: working, processes: [live('dispatched')] }, 'no', around);
+    expect(processes).toMatchObject([
+      {
+        handlerConnected: 'no',
+        durable: { waitingPulls: 0, pending: 2, unacknowledged: 1, lastActiveTS: NOW },
+      },
+    ]);
+  });
+
   it('of the last process that ended', () => {
     expect(why({ lastFinished: finished({ exitReason: 'FAILED', ...failure }) })['lastFinished']).toEqual({
       id: '1pi7',
@@ -384,7 +424,7 @@ it('counts attempts as the handler itself says, also in its retry policy', () =>
   const definition = ownProcess(type, 'instance.activate');
   const own = { ...step, handler: { ...step.handler, retry: { maxAttempts: 2 } } } as unknown as BoundStep;
   const attempts = (around: { definition: typeof definition; step: BoundStep }) =>
-    workOf(live('dispatched'), 'activating', { ...around, listening: null }).maxAttempts;
+    workOf(live('dispatched'), 'activating', { ...around, listening: null, durable: null }).maxAttempts;
   expect(attempts({ definition, step: own })).toBe(2);
   expect(attempts({ definition: null, step: own })).toBeNull();
 });

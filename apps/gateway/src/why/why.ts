@@ -61,6 +61,7 @@ function processFacts(work: Work, names: Names): JsonObject {
     handler,
     handlerKind: step?.handler.kind ?? null,
     handlerConnected: listening,
+    durable: durableFacts(work),
     attempt,
     maxAttempts,
     error: errorOf(process),
@@ -78,6 +79,12 @@ function processFacts(work: Work, names: Names): JsonObject {
     children: childrenFacts(work, names),
     actions: Object.fromEntries(operatorActions(process.status).map((verb) => [verb, `${self}?action=${verb}`])),
   };
+}
+
+function durableFacts({ durable }: Work): JsonObject | null {
+  if (durable === null) return null;
+  const { waitingPulls, pending, unacknowledged, lastActive } = durable;
+  return { waitingPulls, pending, unacknowledged, ...dates('lastActive', lastActive) };
 }
 
 function gateFacts({ process }: Work): JsonObject | null {

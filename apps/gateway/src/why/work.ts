@@ -7,6 +7,7 @@ import {
   splitStep,
   unpackProgress,
 } from '@drover/process-model';
+import type { DurableHandler } from './durable-handlers.js';
 import type { Listening } from './listeners.js';
 
 /** What the gateway knows of a live process besides its row. */
@@ -15,8 +16,10 @@ export interface Around {
   definition: ProcessDefinition | null;
   /** the step's handler, if it still is one */
   step: BoundStep | null;
-  /** does somebody listen for the step's events? null: no external handler is concerned */
+  /** does somebody listen for the step's events, or take them? null: no external handler is concerned */
   listening: Listening | null;
+  /** of a handler with durable delivery; null: it is none, or the broker did not answer */
+  durable: DurableHandler | null;
 }
 
 /** A live process with what its notes say about the attempt under way. */

@@ -11,7 +11,7 @@ import {
 } from '@nats-io/jetstream';
 import { handlerConsumer, REPLY_TO_HEADER, STREAMS, SUBJECTS } from '@drover/contracts';
 import { monotonicMillis, sleep } from '@drover/kernel';
-import { GuardedStream, isNoSuchConsumer, isNoSuchMessage, type StreamLog } from '@drover/messaging';
+import { consumerMoved, GuardedStream, isNoSuchConsumer, isNoSuchMessage, type StreamLog } from '@drover/messaging';
 import type { DeliveryCheck } from '@drover/process-model';
 import { headers as createHeaders, nanos, type NatsConnection } from 'nats';
 import type { StreamSettings } from '../settings.js';
@@ -210,7 +210,7 @@ export class WorkStream {
       if (sample.info === null) return { info: null, state: 'absent' };
       if (sample.info.num_waiting > 0) return { info: sample.info, state: 'asks' };
     }
-    return { info: sample.info, state: moved(before.info, sample.info) ? 'busy' : 'absent' };
+    return { info: sample.info, state: consumerMoved(before.info, sample.info) ? 'busy' : 'absent' };
   }
 
   private async sample(handler: string): Promise<Sample> {
@@ -238,13 +238,4 @@ interface Taker {
   /** null: there is no such consumer */
   info: ConsumerInfo | null;
   state: DeliveryCheck['handler'];
-}
-
-function moved(before: ConsumerInfo | null, now: ConsumerInfo): boolean {
-  return (
-    before === null ||
-    before.delivered.consumer_seq !== now.delivered.consumer_seq ||
-    before.ack_floor.consumer_seq !== now.ack_floor.consumer_seq ||
-    before.num_ack_pending !== now.num_ack_pending
-  );
 }
