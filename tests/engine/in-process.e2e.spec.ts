@@ -1,3 +1,4 @@
+import { listBuiltinHandlers } from '@drover/contracts';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../support/index.js';
@@ -38,6 +39,21 @@ describe('handlers inside the engine', () => {
     const { id, processId } = await run('inmixed');
     expect(await client.ended(processId)).toBe('DONE');
     expect((await client.read(id)).data['seen']).toEqual(['in-pre', 'in-1000', 'ex-1200', 'in-1500']);
+  });
+
+  it('are told with all that they declare', async () => {
+    const { handlers } = await cluster.bus.request(listBuiltinHandlers, {});
+    expect(handlers.find(({ name }) => name === 'in-slow')).toEqual({
+      name: 'in-slow',
+      priority: 1_000,
+      processes: [{ phase: 'handle', glob: 'inslow.run' }],
+      retries: null,
+      timeoutMillis: null,
+      heartbeatMillis: 30_000,
+      totalMillis: null,
+      retry: null,
+      limits: { maxInFlight: 7, circuitBreaker: null },
+    });
   });
 
   it('a thrown error fails the attempt, which is made again', async () => {

@@ -535,6 +535,10 @@ describe('pictures and definitions', () => {
           processes: [{ phase: 'post', glob: '*.create' }],
           retries: null,
           timeoutMillis: null,
+          heartbeatMillis: 700,
+          totalMillis: null,
+          retry: null,
+          limits: { maxInFlight: 2, circuitBreaker: null },
         },
       ],
     }));
@@ -550,6 +554,11 @@ describe('pictures and definitions', () => {
     const process = await call('/v1/processDefinition/1pd!widget.create/processDot');
     expect(process.json['text']).toContain('widget.create');
     expect(process.json['text']).not.toContain('widget.purge');
+    expect((await call('/v1/processdefinitions/1pd!widget.create')).json['postProcessListeners']).toMatchObject({
+      implementations: [
+        { name: 'activateByDefault', kind: 'builtin', properties: { heartbeatMillis: 700, maxInFlight: 2 } },
+      ],
+    });
   });
 
   it('shows a process definition with its edges and handlers', async () => {

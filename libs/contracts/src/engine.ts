@@ -1,6 +1,8 @@
 import type { JsonObject } from '@drover/kernel';
+import type { HandlerLimits } from './gates.js';
 import { defineRequest } from './request.js';
 import type { ResourceRow } from './rows.js';
+import type { HandlerRow } from './store.js';
 
 /** Fields every command carries. */
 interface Command {
@@ -99,9 +101,17 @@ export interface BuiltinHandler {
   retries: number | null;
   /** one attempt, milliseconds, or null: as the process says */
   timeoutMillis: number | null;
+  /** longest silence during an attempt, milliseconds, or null: as the process says */
+  heartbeatMillis: number | null;
+  /** all attempts of a step, milliseconds, or null: unbounded */
+  totalMillis: number | null;
+  /** overrides the process's, key by key */
+  retry: HandlerRow['retry'];
+  /** null: its attempts pass no admission */
+  limits: HandlerLimits | null;
 }
 
-/** The built-in handlers of an engine, for pictures and process definitions. */
+/** The built-in handlers of an engine, for pictures, process definitions and `why`. */
 export const listBuiltinHandlers = defineRequest<Record<string, never>, { handlers: BuiltinHandler[] }>({
   subject: 'drover.engine.handlers.builtin',
   queue: 'process-engine',

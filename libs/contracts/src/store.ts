@@ -107,7 +107,7 @@ export interface HandlerRow extends HandlerLimits {
     initialMillis?: number;
     maxMillis?: number;
     jitter?: number;
-    nonRetryable?: string[];
+    nonRetryable?: readonly string[];
   } | null;
   delivery: 'core' | 'durable';
   /** as registered; names may carry `pre.`/`post.` and globs */
@@ -286,8 +286,11 @@ export interface WhyGate {
   pause: { since: number; operator: string | null; reason: string | null } | null;
   /** of a limit: attempts of the handler that are under way, and held processes that are admitted before this one */
   limit: { admitted: number; ahead: number } | null;
-  /** of a handler that failed: how often in a row, and how long its circuit stays open, milliseconds (null: it is closed) */
-  circuit: { failures: number; openForMillis: number | null } | null;
+  /**
+   * of a handler that failed: how often in a row, and how long its circuit stays open, milliseconds (null: it is not open). `opened`: it has
+   * not closed since; while it is not open any more, one attempt at a time tries
+   */
+  circuit: { failures: number; opened: boolean; openForMillis: number | null } | null;
 }
 
 /** A live process with what keeps it, as people ask for it. */

@@ -192,7 +192,7 @@ export const gates = area(
       const second = await world.running();
       await second.process.until({ status: 'held' });
       expect(await second.thing.whyProcess()).toMatchObject({
-        gate: { kind: 'limit', handler: world.handlerName('narrow'), inFlight: 1, ahead: 0 },
+        gate: { kind: 'limit', handler: world.handlerName('narrow'), maxInFlight: 1, inFlight: 1, ahead: 0 },
       });
       const name = world.handlerName('narrow');
       await second.thing.until(({ transitioningMessage }) => String(transitioningMessage).includes(name));

@@ -121,6 +121,8 @@ function implementation(process: ProcessDefinition, { handler, onError }: BoundS
       timeoutMillis: handler.timeoutMillis ?? process.timeoutMillis,
       heartbeatMillis: handler.heartbeatMillis ?? process.heartbeatMillis,
       totalMillis: handler.totalMillis ?? null,
+      maxInFlight: handler.limits?.maxInFlight ?? null,
+      circuitBreaker: (handler.limits?.circuitBreaker ?? null) as JsonObject | null,
       onError,
       ...(handler.kind === 'external' ? { delivery: handler.delivery } : {}),
     },

@@ -53,15 +53,13 @@ export class HandlersOf {
   private async ask(): Promise<void> {
     try {
       const { handlers } = await this.bus.request(listBuiltinHandlers, {});
-      this.builtin = handlers.map(({ name, priority, processes, retries, timeoutMillis }) => ({
-        name,
+      this.builtin = handlers.map(({ processes, limits = null, ...settings }) => ({
+        ...settings,
         kind: 'builtin',
-        priority,
         processes: processes.map(({ phase, glob }) => ({ phase: phase as Phase, glob, onError: null })),
-        retries,
-        timeoutMillis,
         delivery: 'core',
-        limits: null,
+        // An engine of an earlier version does not tell.
+        limits,
       }));
       this.believedUntil = monotonicMillis() + BUILTIN_MILLIS;
     } catch (error) {

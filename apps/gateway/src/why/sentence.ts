@@ -1,7 +1,7 @@
 import type { FinishedProcessRow, ResourceRow, WhyChild, WhyGate } from '@drover/contracts';
 import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import { splitScope } from '@drover/process-model';
-import type { Work } from './work.js';
+import { maxInFlightOf, type Work } from './work.js';
 
 /** What the sentence is about besides its processes. */
 export interface Subject {
@@ -124,9 +124,10 @@ function predecessor({ predecessorId }: Work): string {
   return predecessorId === null ? '' : ` (process ${formatId(PROCESS_INSTANCE_PREFIX, predecessorId)})`;
 }
 
-function holderOf({ process }: Work, { name, readAt }: Subject): string {
+function holderOf(work: Work, { name, readAt }: Subject): string {
+  const { process } = work;
   const [kind, target] = splitScope(process.heldBy);
-  if (kind === 'limit') return limitText(target, process.gate);
+  if (kind === 'limit') return limitText(target, process.gate, maxInFlightOf(work));
   const scope = kind === 'cluster' ? 'the cluster' : kind === 'resource' ? name : `${kind} ${target}`;
   const pause = process.gate?.pause ?? null;
   if (pause === null) return `by a pause of ${scope}, which was lifted a moment ago`;
@@ -135,12 +136,16 @@ function holderOf({ process }: Work, { name, readAt }: Subject): string {
   return `by the pause of ${scope}, set${who} ${duration(readAt - pause.since)} ago${reason}; lift it, cancel or force the process`;
 }
 
-function limitText(handler: string, gate: WhyGate | null): string {
+function limitText(handler: string, gate: WhyGate | null, maxInFlight: number | null): string {
   const circuit = gate?.circuit ?? null;
   if (circuit !== null && circuit.openForMillis !== null)
     return `because handler ${handler} failed ${circuit.failures} times in a row: its circuit is open for ${duration(circuit.openForMillis)} more`;
   const { admitted = 0, ahead = 0 } = gate?.limit ?? {};
-  return `until handler ${handler} has a free place: ${admitted} ${admitted === 1 ? 'attempt is' : 'attempts are'} under way, ${ahead} ${ahead === 1 ? 'process is' : 'processes are'} before it`;
+  const before = `${ahead} ${ahead === 1 ? 'process is' : 'processes are'} before it`;
+  if (circuit !== null && circuit.opened)
+    return `while one attempt at a time tries whether handler ${handler} works again after ${circuit.failures} failures in a row; ${before}`;
+  const of = maxInFlight === null ? '' : ` of ${maxInFlight}`;
+  return `until handler ${handler} has a free place: ${admitted}${of} ${(maxInFlight ?? admitted) === 1 ? 'attempt is' : 'attempts are'} under way, ${before}`;
 }
 
 function childrenText({ process }: Work, subject: Subject): string {

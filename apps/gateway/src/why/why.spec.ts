@@ -154,7 +154,7 @@ describe('the message', () => {
       'held',
       {
         heldBy: 'limit/demo',
-        gate: gate({ limit: { admitted: 4, ahead: 1 }, circuit: { failures: 1, openForMillis: null } }),
+        gate: gate({ limit: { admitted: 4, ahead: 1 }, circuit: { failures: 1, opened: false, openForMillis: null } }),
       },
       'instance.activate is held until handler demo has a free place: 4 attempts are under way, 1 process is before it',
     ],
@@ -162,7 +162,7 @@ describe('the message', () => {
       'held',
       {
         heldBy: 'limit/demo',
-        gate: gate({ limit: { admitted: 0, ahead: 0 }, circuit: { failures: 5, openForMillis: 8_000 } }),
+        gate: gate({ limit: { admitted: 0, ahead: 0 }, circuit: { failures: 5, opened: true, openForMillis: 8_000 } }),
       },
       'instance.activate is held because handler demo failed 5 times in a row: its circuit is open for 8 s more',
     ],
@@ -239,6 +239,33 @@ describe('the message', () => {
     expect(told(asked, 'yes', { pending: 3 })).toMatch(/\(attempt 1 of 5\); 3 events wait for it$/);
     expect(told(asked, 'yes', {})).toMatch(/\(attempt 1 of 5\)$/);
     expect(told(asked, 'unknown', null)).toMatch(/\(attempt 1 of 5\)$/);
+  });
+
+  it('of a handler with limits says how many attempts there may be, and that a circuit is being tried', () => {
+    const limited = (handler: object, circuit: WhyGate['circuit']) => {
+      const around = { step: { ...step, handler: { ...step.handler, ...handler } } as BoundStep };
+      const process = live('held', { heldBy: 'limit/demo', gate: gate({ limit: { admitted: 1, ahead: 2 }, circuit }) });
+      const { message, processes } = why({ resource: working, processes: [process] }, 'yes', around);
+      const { kind, maxInFlight, inFlight } = (processes as JsonObject[])[0]!['gate'] as JsonObject;
+      return [String(message).split(' is held ')[1], kind, maxInFlight, inFlight];
+    };
+    const place = 'until handler demo has a free place: 1';
+    const four = { limits: { maxInFlight: 4, circuitBreaker: null } };
+    expect(limited(four, null)).toEqual([
+      `${place} of 4 attempts are under way, 2 processes are before it`,
+      'limit',
+      4,
+      1,
+    ]);
+    const one = { limits: { maxInFlight: 1, circuitBreaker: null } };
+    expect(limited(one, null)[0]).toBe(`${place} of 1 attempt is under way, 2 processes are before it`);
+    expect(limited({ ...four, name: 'other' }, null)).toMatchObject([expect.any(String), 'limit', null, 1]);
+    expect(limited(four, { failures: 5, opened: true, openForMillis: null })).toEqual([
+      'while one attempt at a time tries whether handler demo works again after 5 failures in a row; 2 processes are before it',
+      'circuit',
+      4,
+      1,
+    ]);
   });
 
   it('of a resource at rest', () => {
@@ -349,7 +376,7 @@ describe('the facts', () => {
       operator: 'ada',
       reason: 'new disks',
     });
-    const circuit = { failures: 5, openForMillis: 8_000 };
+    const circuit = { failures: 5, opened: true, openForMillis: 8_000 };
     expect(
       factsOf(live('held', { heldBy: 'limit/demo', gate: gate({ circuit, limit: { admitted: 2, ahead: 3 } }) }))[
         'gate'

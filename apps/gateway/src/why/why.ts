@@ -4,7 +4,7 @@ import { dates, legalActions, operatorActions, splitScope, type TypeDefinition }
 import type { RegistrySnapshot } from '@drover/registry';
 import { processUrl, resourceUrl } from '../resources/resource-json.js';
 import { sentence } from './sentence.js';
-import { type Around, type Work, workOf } from './work.js';
+import { type Around, maxInFlightOf, type Work, workOf } from './work.js';
 
 export interface WhyView {
   type: TypeDefinition;
@@ -87,19 +87,19 @@ function durableFacts({ durable }: Work): JsonObject | null {
   return { waitingPulls, pending, unacknowledged, ...dates('lastActive', lastActive) };
 }
 
-function gateFacts({ process }: Work): JsonObject | null {
-  const { gate, heldBy } = process;
+function gateFacts(work: Work): JsonObject | null {
+  const { gate, heldBy } = work.process;
   if (gate === null) return null;
   const [kind, target] = splitScope(heldBy);
   const { limit, circuit, pause } = gate;
-  const open = circuit !== null && circuit.openForMillis !== null;
   return {
     scope: heldBy,
-    kind: kind === 'limit' ? (open ? 'circuit' : 'limit') : 'pause',
+    kind: kind === 'limit' ? (circuit?.opened === true ? 'circuit' : 'limit') : 'pause',
     handler: kind === 'limit' || kind === 'handler' ? target : null,
     ...dates('since', pause?.since ?? gate.heldSince),
     operator: pause?.operator ?? null,
     reason: pause?.reason ?? null,
+    maxInFlight: maxInFlightOf(work),
     inFlight: limit?.admitted ?? null,
     ahead: limit?.ahead ?? null,
     failures: circuit?.failures ?? null,

@@ -4,6 +4,7 @@ import {
   heartbeatOf,
   type ProcessDefinition,
   retryPolicyOf,
+  splitScope,
   splitStep,
   unpackProgress,
 } from '@drover/process-model';
@@ -75,6 +76,12 @@ export function workOf(process: WhyProcess, state: string, around: Around): Work
 function maxAttemptsOf({ definition, step }: Around): number | null {
   const handler = step?.handler;
   return definition === null ? (handler?.retries ?? null) : retryPolicyOf(definition, handler).maxAttempts;
+}
+
+/** The limit of the handler whose place the process waits for; null: none, or it is a handler no more. */
+export function maxInFlightOf({ process, step }: Work): number | null {
+  const [kind, target] = splitScope(process.heldBy);
+  return kind === 'limit' && step?.handler.name === target ? (step.handler.limits?.maxInFlight ?? null) : null;
 }
 
 /** Which clock each status waits for, besides the process's whole life. */

@@ -45,12 +45,16 @@ export class CommandsController {
   @ContractHandler(listBuiltinHandlers)
   builtin(): { handlers: BuiltinHandler[] } {
     return {
-      handlers: this.inProcess.bindings.map(({ name, priority, processes, retries, timeoutMillis }) => ({
-        name,
-        priority,
-        processes: processes.map(({ phase, glob }) => ({ phase, glob })),
-        retries,
-        timeoutMillis,
+      handlers: this.inProcess.bindings.map((binding) => ({
+        name: binding.name,
+        priority: binding.priority,
+        processes: binding.processes.map(({ phase, glob }) => ({ phase, glob })),
+        retries: binding.retries,
+        timeoutMillis: binding.timeoutMillis,
+        heartbeatMillis: binding.heartbeatMillis ?? null,
+        totalMillis: binding.totalMillis ?? null,
+        retry: binding.retry ?? null,
+        limits: binding.limits,
       })),
     };
   }

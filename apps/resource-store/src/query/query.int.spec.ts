@@ -193,7 +193,11 @@ describe('why', () => {
       circuit: null,
     });
     const limited = (await why(b!))!.processes[0]!.gate;
-    expect(limited).toMatchObject({ pause: null, limit: { admitted: 1, ahead: 0 }, circuit: { failures: 5 } });
+    expect(limited).toMatchObject({
+      pause: null,
+      limit: { admitted: 1, ahead: 0 },
+      circuit: { failures: 5, opened: true },
+    });
     expect(limited!.circuit!.openForMillis).toBeGreaterThan(50_000);
     expect((await store.bus.request(readSummary, {})).stuck).toMatchObject([
       { id: ids[0], status: 'held', heldBy: 'type/volume' },

@@ -15,7 +15,7 @@ const GATE = `
       (select count(*) from process_live a
         where a.held_by = p.held_by and (a.priority > p.priority or (a.priority = p.priority and a.id < p.id))) as ahead
     ) y) end as limit,
-    (select to_json(y) from (select g.failures,
+    (select to_json(y) from (select g.failures, g.opened_until is not null as opened,
          case when g.opened_until > now() then ${inMillis('g.opened_until')} end as "openForMillis"
        from handler_gate g where g.handler = substr(p.held_by, 7) and starts_with(p.held_by, 'limit/')) y) as circuit
   ) x) end`;
