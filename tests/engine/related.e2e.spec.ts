@@ -268,6 +268,46 @@ describe('related work', () => {
     });
   });
 
+  it('an engine that is killed when a parent was forced: its children, and theirs, are cancelled all the same', async () => {
+    const { client } = cluster;
+    await client.define(rack('orphans', '{ forEach: disks, process: spin }'));
+    await client.define(`
+      name: orphansDisk
+      final: [spun]
+      fields: { rackId: { type: reference, to: orphans } }
+      relationships: { heads: { list: orphansHead, by: diskId } }
+      defaultProcesses: { exclude: [activate, deactivate] }
+      processes: { spin: { start: [inactive], transitioning: spinning, done: spun, related: [{ forEach: heads, process: seek }] } }`);
+    await client.define(`
+      name: orphansHead
+      final: [found]
+      fields: { diskId: { type: reference, to: orphansDisk } }
+      defaultProcesses: { exclude: [activate, deactivate] }
+      processes: { seek: { start: [inactive], transitioning: seeking, done: found } }`);
+    const seeker = await cluster.handler('orphans-seeker', { processes: 'orphanshead.seek', answer: never });
+    const made = async (type: string, fields: Record<string, string>): Promise<number> => {
+      const { resource, processId } = await client.create(type, fields);
+      await client.ended(processId!);
+      return resource.id;
+    };
+    const rackId = await client.rested('orphans');
+    const diskIds = [
+      await made('orphansDisk', { rackId: `1o${rackId}` }),
+      await made('orphansDisk', { rackId: `1o${rackId}` }),
+    ];
+    const headIds = await Promise.all(diskIds.map((id) => made('orphansHead', { diskId: `1od${id}` })));
+    const { processId } = await client.start('orphans.start', rackId);
+    await seeker.sent(2);
+    await client.operate(processId!, 'force', 'inactive');
+    await cluster.stack.kill('process-engine');
+    await cluster.stack.restart('process-engine');
+    await waitFor(() => seeker.cancels.length >= 2, { what: 'two cancel notices', timeoutMillis: 20_000 });
+    seeker.deliveries.forEach((delivery) => delivery.reply({}));
+    for (const id of [...headIds, ...diskIds])
+      await client.until(id, { state: 'inactive', transitioning: 'no' }, { timeoutMillis: 20_000 });
+    expect(await states([rackId, ...diskIds, ...headIds])).toEqual(Array(5).fill('inactive'));
+  });
+
   it('an engine that is killed while children run: each child ran once, and the parent goes on', async () => {
     const { client } = cluster;
     const { rackId, diskIds, spinner } = await make('killed', '{ forEach: disks, process: spin }', 20, {

@@ -21,6 +21,10 @@ export interface TransitionHead {
   /** the guarded process, and the one that waits for its end: a batch writes each process once */
   processId: number | null;
   wakeParent: number | null;
+  /** of a process that starts with a parent: its number; `parentEnd` only of a child that its parent starts */
+  child?: { parentId: number; parentEnd?: 'leave' | null };
+  /** children of what the transition ends are woken */
+  orphans?: true;
 }
 
 /**
@@ -44,20 +48,21 @@ export function encodeTransition(transition: CommitTransition): EncodedTransitio
   const problem = problemOf(transition);
   if (problem !== null) throw new DroverError('Internal', `The transition makes no sense: ${problem}`);
   const { resourceId, stateField, commandId, commandHash, insert, returnResource, processId, wakeParent } = transition;
-  return {
-    head: {
-      kind: kindOf(transition),
-      resourceId,
-      stateField,
-      commandId,
-      commandHash,
-      uuid: insert?.uuid ?? null,
-      returnResource,
-      processId,
-      wakeParent,
-    },
-    row: JSON.stringify(columnsOf(transition)),
+  const head: TransitionHead = {
+    kind: kindOf(transition),
+    resourceId,
+    stateField,
+    commandId,
+    commandHash,
+    uuid: insert?.uuid ?? null,
+    returnResource,
+    processId,
+    wakeParent,
   };
+  if (transition.start !== null && transition.start.parentId !== null)
+    head.child = { parentId: transition.start.parentId, ...transition.asChild };
+  if (transition.orphans === true) head.orphans = true;
+  return { head, row: JSON.stringify(columnsOf(transition)) };
 }
 
 function kindOf({ insert, processId, start, update, end, expectPassed, returnResource }: CommitTransition): CommitKind {
@@ -209,6 +214,8 @@ function problemOf(t: CommitTransition): string | null {
   if (t.update !== null && (t.end !== null || t.start !== null)) return 'update excludes end and start';
   if (t.processId !== null && t.start !== null && t.end === null) return 'the region is held: start needs end';
   if (t.wakeParent !== null && t.processId === null) return 'only the guarded process has a parent to wake';
+  if (t.asChild !== undefined && t.start?.parentId == null) return 'a child has a parent';
+  if (t.orphans === true && t.end === null) return 'only what ends leaves orphans';
   if (t.insert !== null && t.processId !== null) return 'a new resource has no process';
   if (t.start !== null && t.start.stateField !== t.stateField)
     return 'a process starts in the region of its transition';

@@ -125,8 +125,12 @@ export interface CommitTransition {
   end: { exitReason: string; progress: ProgressDocument; errorCode: string | null; errorMessage: string | null } | null;
   /** a process that starts on the resource, after the end of the guarded one when there is one (chain, onError, pre-emption) */
   start: ProcessInsert | null;
-  /** process that waits for the guarded one to end or park: it is woken in the same transaction */
+  /** process that waits for the guarded one: it is woken in the same transaction (an end, a parking, the end of one) */
   wakeParent: number | null;
+  /** `start` is a child's: its parent must be live and wait for children, else `parentEnded`. What an early end of its parent means to it */
+  asChild?: { parentEnd: 'leave' | null };
+  /** children of what this transition ends are to cancel themselves: they are woken in the same transaction */
+  orphans?: boolean;
   /** answer the resource with its data: costs a read; schedule needs it for the event */
   returnResource: boolean;
 }
@@ -166,6 +170,8 @@ export type CommitOutcome =
   /** a guard failed: present rows, for deciding again. `process` is the live one of the same region, if any */
   | { outcome: 'conflict'; resource: ResourceRow | null; process: ProcessRow | null }
   | { outcome: 'staleRegistry'; registryRevision: number }
+  /** a child's start whose parent has ended, or waits for no children any more; nothing changed */
+  | { outcome: 'parentEnded' }
   /** uuid (or another unique column) is taken */
   | { outcome: 'notUnique'; field: string }
   /** the row itself is unacceptable to the database (SQLSTATE class 22 or 23): a bug or garbage; nothing changed */

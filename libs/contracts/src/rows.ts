@@ -122,6 +122,11 @@ export interface ProcessRow {
   parentId: number | null;
   parentDispatch: number | null;
   /**
+   * what an early end of its parent means to it. Null: it is cancelled; `leave`: nothing; `ended`: its parent has ended early, and it is to
+   * cancel itself at its next wake-up
+   */
+  parentEnd: 'leave' | 'ended' | null;
+  /**
    * what keeps the next attempt from beginning while `held`: a pause (`cluster`, `type/<name>`, `resource/<number>`, `handler/<name>`),
    * or `limit/<handler>`, its in-flight maximum or open circuit
    */

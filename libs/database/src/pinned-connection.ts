@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import type { PoolClient, QueryResult } from 'pg';
+import type { PoolClient, QueryConfig, QueryResult } from 'pg';
 
 /** One statement, prepared once per connection under its name. */
 export interface Statement {
@@ -7,6 +7,9 @@ export interface Statement {
   name: string;
   text: string;
 }
+
+/** Runs a statement of a transaction. */
+export type Run = <Row extends object>(statement: Statement, values: unknown[]) => Promise<Row[]>;
 
 /**
  * The server ends a statement by itself after 4 s. One that says nothing for longer is behind a broken network: the connection is given up.
@@ -45,9 +48,31 @@ export class PinnedConnection {
 
   async run<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
     const { client } = await this.obtain();
+    return this.query<Row>(client, { ...statement, values });
+  }
+
+  /**
+   * Several statements that apply together or not at all. Each reads what was committed before it began: also what a statement before
+   * it waited for.
+   */
+  async transaction<T>(work: (run: Run) => Promise<T>): Promise<T> {
+    const { client } = await this.obtain();
+    await this.query(client, { text: 'begin' });
     try {
-      const config = { ...statement, values, query_timeout: ANSWER_MILLIS };
-      const result: QueryResult<Row> = await client.query<Row>(config);
+      const result = await work((statement, values) => this.query(client, { ...statement, values }));
+      await this.query(client, { text: 'commit' });
+      return result;
+    } catch (error) {
+      // Where the connection is gone, so is its transaction.
+      await this.query(client, { text: 'rollback' }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private async query<Row extends object>(client: PoolClient, config: QueryConfig): Promise<Row[]> {
+    try {
+      const timed = { ...config, query_timeout: ANSWER_MILLIS };
+      const result: QueryResult<Row> = await client.query<Row>(timed);
       return result.rows;
     } catch (error) {
       // No SQLSTATE: the socket broke. Class 57P: the server is ending us. Either way this connection is used up.

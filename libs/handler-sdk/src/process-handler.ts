@@ -57,6 +57,7 @@ export interface HandlerResult {
     order?: 'parallel' | 'sequence';
     onFailure?: 'fail' | 'ignore';
     onCancel?: 'cancel' | 'leave';
+    onParentEnd?: 'cancel' | 'leave';
     states?: string[];
   }[];
 }

@@ -1,6 +1,7 @@
+import { waitFor } from '@drover/testing';
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
-import { failedForGood, type Reply, SILENT, type Thing, type World } from '../world.js';
+import { failedForGood, type Handler, type Reply, SILENT, type Thing, type World } from '../world.js';
 
 const DISK = 'fields: { thingId: { type: reference, to: thing, update: true } }';
 
@@ -15,6 +16,10 @@ async function withDisks(world: World, related: string, count: number, replies?:
   const disks = await Promise.all(Array.from({ length: count }, () => world.create({ thingId: thing.id }, 'disk')));
   return { thing, disks, spinner };
 }
+
+/** Its handler has heard that so many attempts are not wanted any more. */
+const told = (handler: Handler | null, count: number): Promise<unknown> =>
+  waitFor(() => handler!.program.cancels.length === count, { what: `${count} cancel notices`, timeoutMillis: 30_000 });
 
 const states = (things: Thing[]) => Promise.all(things.map(async (thing) => (await thing.read())['state']));
 
@@ -207,6 +212,119 @@ export const related = area(
       delivery.reply({});
       expect(await process.ended()).toBe('CANCELED');
       expect(await states([thing, ...disks])).toEqual(['inactive', 'inactive']);
+    },
+  ),
+  scenario(
+    'force of a parent cancels its children, and theirs',
+    {
+      given: 'a thing with a disk with a platter, each waiting for the next, whose handler is at work',
+      when: '`run` of the thing is forced to inactive, and the handler answers its cancel notice',
+      then: 'platter and disk are cancelled and back in inactive; the record of the disk says ParentEnded',
+    },
+    async (world) => {
+      await world.declare(`
+        relationships: { disks: { list: disk, by: thingId } }
+        processes: { run: { related: [{ forEach: disks, process: run }] } }`);
+      await world.declare(
+        `${DISK}
+relationships: { platters: { list: platter, by: diskId } }
+processes: { run: { related: [{ forEach: platters, process: run }] } }`,
+        'disk',
+      );
+      await world.declare('fields: { diskId: { type: reference, to: disk } }', 'platter');
+      const spinner = await world.handler('spinner', 'platter.run');
+      const thing = await world.create();
+      const disk = await world.create({ thingId: thing.id }, 'disk');
+      const platter = await world.create({ diskId: disk.id }, 'platter');
+      const process = await thing.act('run');
+      const delivery = await spinner.asked();
+      await process.operate('force', { state: 'inactive' });
+      await told(spinner, 1);
+      delivery.reply({});
+      for (const one of [disk, platter]) {
+        const child = await one.processOf('run');
+        expect(await child.ended()).toBe('CANCELED');
+        expect(await one.read()).toMatchObject({ state: 'inactive', transitioning: 'no' });
+      }
+      const codes = async (one: Thing) =>
+        (await (await one.processOf('run')).steps()).map(({ error }) => (error as { code?: string } | null)?.code);
+      expect(await codes(disk)).toContain('ParentEnded');
+    },
+  ),
+  scenario(
+    'a parent that fails into its onError, or is pre-empted, has its children cancelled',
+    {
+      given: 'two things with a disk at work beside the handler (`when: with`), one of them with `onError: fail`',
+      when: 'the handler of the one fails for good, and `stop` pre-empts the other one',
+      then: 'both disks are told, and back in inactive when their handler has answered',
+    },
+    async (world) => {
+      const { thing, disks, spinner } = await withDisks(
+        world,
+        '{ forEach: disks, process: run, when: with }',
+        1,
+        [SILENT],
+        ', onError: fail',
+      );
+      await world.handler('a', 'run', [
+        ({ resourceId }) => (resourceId === thing.id ? failedForGood('no power') : SILENT),
+      ]);
+      const other = await world.create();
+      const otherDisk = await world.create({ thingId: other.id }, 'disk');
+      await other.act('run');
+      await spinner!.asked(1);
+      await other.act('stop');
+      await thing.act('run');
+      await spinner!.asked(2);
+      await told(spinner, 2);
+      for (const delivery of spinner!.program.deliveries) delivery.reply({});
+      for (const disk of [...disks, otherDisk]) {
+        expect(await (await disk.processOf('run')).ended()).toBe('CANCELED');
+        expect((await disk.read())['state']).toBe('inactive');
+      }
+      await thing.until({ state: 'broken' });
+    },
+  ),
+  scenario(
+    '`onParentEnd: leave` leaves the children at work',
+    {
+      given: 'a thing whose disk is at work, with `onParentEnd: leave`',
+      when: '`run` of the thing is forced to inactive, and then the handler of the disk answers',
+      then: 'the disk is in ran, and its handler heard of no cancel',
+    },
+    async (world) => {
+      const { thing, disks, spinner } = await withDisks(
+        world,
+        '{ forEach: disks, process: run, onParentEnd: leave }',
+        1,
+        [SILENT],
+      );
+      const process = await thing.act('run');
+      const delivery = await spinner!.asked();
+      await process.operate('force', { state: 'inactive' });
+      delivery.reply({});
+      await disks[0]!.until({ state: 'ran' });
+      expect(spinner!.program.cancels).toEqual([]);
+    },
+  ),
+  scenario(
+    'a parked parent is live, and keeps its children',
+    {
+      given: 'a thing with a disk at work beside its handler',
+      when: 'the handler of the thing fails for good, and then that of the disk answers',
+      then: 'the thing is parked, and the disk in ran',
+    },
+    async (world) => {
+      const { thing, disks, spinner } = await withDisks(world, '{ forEach: disks, process: run, when: with }', 1, [
+        SILENT,
+      ]);
+      await world.handler('a', 'run', [failedForGood('no power')]);
+      await thing.act('run');
+      const delivery = await spinner!.asked();
+      await thing.until({ transitioning: 'error' });
+      delivery.reply({});
+      await disks[0]!.until({ state: 'ran' });
+      expect(spinner!.program.cancels).toEqual([]);
     },
   ),
   scenario(

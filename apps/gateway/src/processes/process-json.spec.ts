@@ -19,6 +19,7 @@ const common = {
   data: { force: true },
   parentId: null,
   parentDispatch: null,
+  parentEnd: null,
   priority: 0,
   accountId: null,
   startTime: 1_000,

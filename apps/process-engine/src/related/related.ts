@@ -123,14 +123,14 @@ export class Related {
   }
 
   private async startChildren(
-    { process, resourceIds, dispatch }: Extract<Effect, { kind: 'startChildren' }>,
+    { process, resourceIds, dispatch, onParentEnd }: Extract<Effect, { kind: 'startChildren' }>,
     { process: { id } }: WorkRow,
     tried: Tried,
   ): Promise<void> {
     await Promise.all(
       resourceIds.map(async (resourceId) => {
         const commandId = uuidOf(`child ${id} ${dispatch} ${resourceId} ${process}`);
-        const start = this.commands.startChild({ process, resourceId, commandId, parent: { id, dispatch } });
+        const start = this.commands.startChild({ process, resourceId, commandId, parent: { id, dispatch, onParentEnd } });
         tried.set(resourceId, await outcomeOf(start));
       }),
     );

@@ -1,13 +1,14 @@
 import type { EncodedTransition, SweptProcess } from '@drover/contracts';
 import { callBackoffMillis, monotonicMillis, sleep, DroverError, Batcher } from '@drover/kernel';
-import { constraintOf, failureKind, PinnedConnection, sqlState, type Statement } from '@drover/database';
+import { constraintOf, failureKind, PinnedConnection, type Run, sqlState, type Statement } from '@drover/database';
 import type { DataSource } from 'typeorm';
+import { concernsFamily, Family } from './family.js';
 
 /** What a commit statement says about one input row, in the words of sql/commit-*.sql.ts. */
 export interface CommitRow {
   /** position in the batch, from 1 */
   n: number;
-  verdict: 'ok' | 'again' | 'repeat' | 'staleRegistry' | 'conflict' | 'notUnique' | 'claimed' | 'refused';
+  verdict: 'ok' | 'again' | 'repeat' | 'staleRegistry' | 'conflict' | 'notUnique' | 'claimed' | 'parentEnded' | 'refused';
   /** why, when refused */
   refusal?: string;
   registry_revision: number;
@@ -115,11 +116,8 @@ export class CommitLane {
   private async run(rows: EncodedTransition[], started: number): Promise<CommitRow[]> {
     for (let failures = 0; ; failures++) {
       try {
-        const batch = `[${rows.map(({ row }) => row).join(',')}]`;
-        const values = [batch, ...this.options.statement.keys.map((key) => keysOf(rows, key))];
-        const results = await this.connection.run<CommitRow>(this.options.statement, values);
-        if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
-        return results.sort((a, b) => a.n - b.n);
+        if (!rows.some(concernsFamily)) return await this.execute(this.connection.run.bind(this.connection), rows);
+        return await this.connection.transaction((run) => this.withFamily(run, rows));
       } catch (error) {
         this.options.onFailure?.(error, rows.length);
         const kind = failureKind(error);
@@ -132,6 +130,28 @@ export class CommitLane {
         if (!race) await sleep(callBackoffMillis(failures, Math.random(), 500));
       }
     }
+  }
+
+  private async execute(run: Run, rows: EncodedTransition[]): Promise<CommitRow[]> {
+    const batch = `[${rows.map(({ row }) => row).join(',')}]`;
+    const values = [batch, ...this.options.statement.keys.map((key) => keysOf(rows, key))];
+    const results = await run<CommitRow>(this.options.statement, values);
+    if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
+    return results.sort((a, b) => a.n - b.n);
+  }
+
+  /** A batch with parents or children in it: what it locks, what it refuses, and what follows from it. */
+  private async withFamily(run: Run, rows: EncodedTransition[]): Promise<CommitRow[]> {
+    const family = new Family(run, rows);
+    await family.lock();
+    const refused = await family.refused();
+    const accepted = refused.size === 0 ? rows : rows.filter((row) => !refused.has(row));
+    const results = accepted.length === 0 ? [] : await this.execute(run, accepted);
+    await family.settle(accepted, results);
+    const applied = results.values();
+    return rows.map((row) =>
+      refused.has(row) ? ({ verdict: 'parentEnded', registered: null } as CommitRow) : applied.next().value!,
+    );
   }
 
   private async split(rows: EncodedTransition[], error: unknown, started: number): Promise<CommitRow[]> {

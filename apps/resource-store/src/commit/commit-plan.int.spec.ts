@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PINNED_SETTINGS } from '@drover/database';
 import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
 import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
+import { LOCK_FAMILY, WAKE_ORPHANS } from '../sql/family.sql.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { create, finish, schedule } from '../testing/transitions.js';
 
@@ -21,6 +22,8 @@ beforeAll(async () => {
   await client.query(PINNED_SETTINGS);
   for (const { name, text } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
     await client.query(`prepare "${name}"(json, bigint[], uuid[]) as ${text}`);
+  await client.query(`prepare "${LOCK_FAMILY.name}"(bigint[], bigint[], bigint[]) as ${LOCK_FAMILY.text}`);
+  await client.query(`prepare "${WAKE_ORPHANS.name}"(bigint[]) as ${WAKE_ORPHANS.text}`);
   await client.query(`prepare inserts(json, uuid[], text[]) as ${COMMIT_INSERTS.text}`);
 });
 afterAll(async () => {
@@ -78,6 +81,8 @@ describe('the plan of a commit', () => {
     for (const { name } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
       expectPinned(await planOf(`"${name}"`, transitionBatch()));
     expectPinned(await planOf('inserts', insertBatch()));
+    expectPinned(await planOf(`"${LOCK_FAMILY.name}"`, ['{1,2}', '{3}', '{2}']));
+    expectPinned(await planOf(`"${WAKE_ORPHANS.name}"`, ['{1,2}']));
   });
 
   it('and made on a full one', async () => {
@@ -107,5 +112,7 @@ describe('the plan of a commit', () => {
     for (const { name } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
       expectPinned(await planOf(`"${name}"`, transitionBatch()));
     expectPinned(await planOf('inserts', insertBatch()));
+    expectPinned(await planOf(`"${LOCK_FAMILY.name}"`, ['{1,2}', '{3}', '{2}']));
+    expectPinned(await planOf(`"${WAKE_ORPHANS.name}"`, ['{1,2}']));
   });
 });

@@ -61,7 +61,8 @@ export class CommitService implements OnModuleDestroy {
   }
 
   private hintWhatChanged(heads: TransitionHead[], results: CommitRow[]): void {
-    if (heads.some(({ wakeParent }, i) => wakeParent !== null && results[i]!.verdict === 'ok')) this.hints.due();
+    if (heads.some(({ wakeParent, orphans }, i) => (wakeParent !== null || orphans) && results[i]!.verdict === 'ok'))
+      this.hints.due();
     if (results.some((result) => result.registered !== null)) this.hints.registry();
     if (results.some((result) => result.verdict === 'ok')) this.hints.feed();
   }
@@ -95,6 +96,8 @@ export class CommitService implements OnModuleDestroy {
           return { outcome: 'notUnique', field: head.kind === 'inserts' ? 'uuid' : 'name' };
         case 'claimed':
           return { outcome: 'notUnique', field: 'name' };
+        case 'parentEnded':
+          return { outcome: 'parentEnded' };
         case 'refused':
           return { outcome: 'refused', message: result.refusal ?? 'unacceptable' };
         default:

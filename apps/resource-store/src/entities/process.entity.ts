@@ -102,6 +102,10 @@ export class ProcessLiveEntity {
   @Column({ name: 'parent_dispatch', type: 'integer', nullable: true })
   parentDispatch: number | null;
 
+  /** null: it is cancelled when its parent ends early; `leave`: it is not; `ended`: that has happened */
+  @Column({ name: 'parent_end', type: 'text', nullable: true })
+  parentEnd: 'leave' | 'ended' | null;
+
   /** the gate that keeps the next attempt from beginning */
   @Column({ name: 'held_by', type: 'text', nullable: true })
   heldBy: string | null;

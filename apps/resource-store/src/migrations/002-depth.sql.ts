@@ -3,6 +3,7 @@ export const DEPTH = `
 alter table process_live
   add column parent_id bigint,
   add column parent_dispatch integer,
+  add column parent_end text,
   add column held_by text,
   add column held_since timestamptz,
   add column admitted text;

@@ -294,6 +294,7 @@ ${when(
  * $1 the batch, $2 numbers of its resources, $3 its command ids
  *
  * - `held` and `live` lock the resource rows, then their live processes, each in id order: two stores never deadlock.
+ *   Parents and children of a batch are locked in that order before it (family.sql.ts): `parents` waits for none of them.
  * - `checked` compares every guard; everything after it joins its rows, never the input: a transition applies wholly or not at all.
  * - After a wait for a row lock, other tables are still read with the statement's old snapshot. `seen_revision` is read with that
  *   snapshot: where it differs from the locked row, nothing else that was read can be trusted, and the row is tried `again`.

@@ -17,7 +17,8 @@ export const PROCESS_COLUMNS = `
   p.id, p.version, p.resource_id as "resourceId", p.resource_type as "resourceType", p.state_field as "stateField", p.name,
   p.definition_version as "definitionVersion", p.began_state as "beganState", p.status, p.waiting_handler as "waitingHandler",
   p.slot, p.dispatch, p.token, p.resend, p.execution_count as "executionCount", p.progress, p.data, p.notify,
-  p.predecessor_id as "predecessorId", p.parent_id as "parentId", p.parent_dispatch as "parentDispatch", p.held_by as "heldBy", p.admitted, p.priority, p.account_id as "accountId", ${millis('p.start_time')} as "startTime",
+  p.predecessor_id as "predecessorId", p.parent_id as "parentId", p.parent_dispatch as "parentDispatch",
+  p.parent_end as "parentEnd", p.held_by as "heldBy", p.admitted, p.priority, p.account_id as "accountId", ${millis('p.start_time')} as "startTime",
   p.error_code as "errorCode", p.error_message as "errorMessage",
   ${inMillis('p.deadline')} as "deadlineInMillis", ${inMillis('p.total_deadline', CLOCK)} as "totalDeadlineInMillis",
   ${inMillis('p.wait_deadline', CLOCK)} as "waitDeadlineInMillis", ${millis('now()')} as "readAt"`;

@@ -132,6 +132,10 @@ export function afterStart(transition: CommitTransition, { outcome, repeated }: 
     }
     case 'staleRegistry':
       return { kind: 'staleRegistry' };
+    case 'parentEnded': {
+      const message = 'The parent process has ended, or waits for no children any more';
+      return { kind: 'refuse', error: new DroverError('ActionNotAvailable', message) };
+    }
     case 'commandReused':
       return {
         kind: 'refuse',

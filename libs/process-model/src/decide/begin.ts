@@ -116,6 +116,7 @@ export function beginProcess(
     return { insert: { ...base, ...waiting, progress: packProgress(progress) }, effects: [], message: null };
   }
   if (first.related !== undefined) {
+    progress.family = true;
     const waiting = { status: 'waitingChildren', slot: null, dispatch: 1 } as const;
     const wakeMillis = beforeTotal(READY_LEASE_MILLIS, definition.totalMillis);
     return {

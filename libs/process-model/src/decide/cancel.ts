@@ -130,6 +130,7 @@ export function leave(draft: Draft, state: string | null, kind: 'canceled' | 'fo
     park(draft, 'CANCELED');
     return;
   }
+  draft.endsEarly = kind === 'forced';
   draft.move(state, kind, 'canceled');
   draft.say('no', null);
   draft.end('CANCELED');

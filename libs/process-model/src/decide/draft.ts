@@ -10,11 +10,11 @@ import type {
   TransitionRecord,
 } from '@drover/contracts';
 import { formatId, jsonEquals, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
-import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
+import type { ProcessDefinition, RelatedWork, TypeDefinition } from '../definitions/types.js';
 import { refsAfter, validateHandlerData } from '../fields/index.js';
 import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
 import { relatedStep, stepsOf } from '../handlers/steps-of.js';
-import { ownProcess } from '../states/index.js';
+import { isGone, ownProcess } from '../states/index.js';
 import type { ExitReason } from './exit-reasons.js';
 import type { Pauses } from './pauses.js';
 import { timeoutOf } from './policies.js';
@@ -44,7 +44,13 @@ export type Effect =
   /** read the related resources and the children of the step under way, and decide with them */
   | { kind: 'related' }
   /** start this process on each of these related resources, as children of the dispatch; then look again */
-  | { kind: 'startChildren'; process: string; resourceIds: number[]; dispatch: number }
+  | {
+      kind: 'startChildren';
+      process: string;
+      resourceIds: number[];
+      dispatch: number;
+      onParentEnd: RelatedWork['onParentEnd'];
+    }
   /** cancel these children; then look again */
   | { kind: 'cancelChildren'; processIds: number[] }
   /** a handler is back, or gone for good: whoever waits for it is decided again */
@@ -121,6 +127,8 @@ export class Draft {
   description: string | null | undefined;
   feedKind: FeedKind | null = null;
   ended: ExitReason | null = null;
+  /** it ends by force, by a failure or by pre-emption: its children may still be at work */
+  endsEarly = false;
   successor: ProcessInsert | null = null;
   /** nothing is to be committed: only the effects follow */
   unchanged = false;
@@ -143,6 +151,11 @@ export class Draft {
     this.executionCount = process.executionCount;
     this.waitDeadlineMillis = process.waitDeadlineInMillis === null ? null : 'keep';
     this.error = process.errorCode === null ? null : { code: process.errorCode, message: process.errorMessage ?? '' };
+  }
+
+  /** Its parent has ended early, and it is to cancel itself. */
+  get orphaned(): boolean {
+    return this.process.parentEnd === 'ended' && !this.progress.parentEnded;
   }
 
   get definition(): ProcessDefinition | undefined {
@@ -303,7 +316,8 @@ export class Draft {
       errorMessage: this.error?.message ?? null,
       deadlineMillis: this.deadlineMillis,
       waitDeadlineMillis: this.waitDeadlineMillis,
-      wakeMillis: this.wakeMillis,
+      // Whatever was decided before it was woken leaves its wake-up alone.
+      wakeMillis: this.orphaned && this.status !== 'canceling' ? 0 : this.wakeMillis,
       notAfter: this.notAfter,
     };
   }
@@ -320,7 +334,7 @@ export class Draft {
     const { admitted } = this.process;
     if (admitted !== null && this.place() !== admitted)
       this.effects.push({ kind: 'admit', handler: admitted, waits: false });
-    return {
+    const transition: CommitTransition = {
       ...guards(this.around.registryRevision),
       resourceId: this.resource.id,
       stateField: this.process.stateField,
@@ -340,8 +354,28 @@ export class Draft {
               errorMessage: this.error?.message ?? null,
             },
       start: this.successor,
-      wakeParent: this.ended !== null || this.status === 'parked' ? this.process.parentId : null,
+      wakeParent: this.concernsParent() ? this.process.parentId : null,
     };
+    if (this.leavesOrphans()) transition.orphans = true;
+    return transition;
+  }
+
+  /** Its parent waits for its end, and says that it is parked as long as it is. */
+  private concernsParent(): boolean {
+    return this.ended !== null || this.status === 'parked' || this.process.status === 'parked';
+  }
+
+  /** May children go on without a parent after this? Also those of the processes in other regions that its resource's removal ends. */
+  private leavesOrphans(): boolean {
+    if (this.ended === null) return false;
+    if (this.endsEarly && this.progress.family) return true;
+    const { relationships, stateFields } = this.around.type;
+    return (
+      this.process.stateField === 'state' &&
+      isGone(this.region.state) &&
+      Object.keys(stateFields).length > 0 &&
+      Object.keys(relationships).length > 0
+    );
   }
 
   /** An event whose attempt is over must not be delivered any more. */

@@ -83,6 +83,7 @@ export function followUp(
   { exit, beganState, predecessor }: { exit: 'CHAIN' | 'FAILED'; beganState: string; predecessor: Predecessor | null },
 ): void {
   const from = draft.region.state;
+  draft.endsEarly = exit === 'FAILED';
   draft.move(next.transitioning, exit === 'CHAIN' ? 'chain' : 'error', 'transitioning');
   draft.say('yes', exit === 'FAILED' ? (draft.error?.message ?? null) : null);
   draft.feedProcess = next.process.name;
@@ -102,6 +103,7 @@ export function followUp(
     readAt: draft.process.readAt,
   });
   if (begun.message !== null) draft.say('yes', begun.message);
+  if (draft.orphaned) begun.insert.wakeMillis = 0;
   draft.successor = begun.insert;
   draft.effects.push(...begun.effects);
 }

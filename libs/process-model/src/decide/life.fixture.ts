@@ -227,6 +227,13 @@ export class Life {
     this.input({ kind: 'wake' }, stateField);
   }
 
+  /** The store says, in the commit that ends its parent early, that the process is to cancel itself. It is due then. */
+  parentEnds(stateField = 'state'): void {
+    const held = this.heldOf(stateField)!;
+    held.row = { ...held.row, version: held.row.version + 1, parentEnd: 'ended' };
+    held.wakeAt = this.now;
+  }
+
   /** The live process of a state field, as the database reads it now. */
   process(stateField = 'state'): ProcessRow {
     const held = this.heldOf(stateField);
@@ -252,7 +259,12 @@ export class Life {
   }
 
   /** Starts `<type>.<verb>` as a client does: without reading first; after a conflict, with both rows at hand. */
-  start(verb: string, data: JsonObject = {}, notify: string | null = null): void {
+  start(
+    verb: string,
+    data: JsonObject = {},
+    notify: string | null = null,
+    parent: StartRequest['parent'] | null = null,
+  ): void {
     const definition = this.type.processes[verb]!;
     const request: StartRequest = {
       data,
@@ -260,6 +272,7 @@ export class Life {
       token: `token${this.nextId}`,
       commandId: null,
       commandHash: null,
+      ...(parent === null ? {} : { parent }),
     };
     const frozen = deepFreeze(request);
     let plan: StartDecision = planStart(definition, this.resource.id, this.around, frozen);
@@ -516,6 +529,7 @@ export class Life {
           resourceType: before.type,
           beganState: beganState ?? region.state,
           resend: false,
+          parentEnd: start.parentId === null ? null : (transition.asChild?.parentEnd ?? guarded?.row.parentEnd ?? null),
           accountId: null,
           startTime: this.now,
           deadlineInMillis: null,

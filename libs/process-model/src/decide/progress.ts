@@ -68,6 +68,10 @@ export interface Progress {
   joins: Record<string, number>;
   /** related work that results asked for: each is a step behind the one that asked */
   behind: { after: string; work: RelatedWork }[];
+  /** it has begun work on related resources: there may be children */
+  family: boolean;
+  /** it has heeded that its parent ended early */
+  parentEnded: boolean;
   /** a cancel that waits until the children of these dispatches have ended */
   leaving: { dispatches: number[] } | null;
   /** set in a process that an `onError` started: what went wrong, shown when it ends */
@@ -110,6 +114,8 @@ export function newProgress(): Progress {
     cancel: null,
     joins: NO_JOINS,
     behind: [],
+    family: false,
+    parentEnded: false,
     leaving: null,
     cause: null,
     errorPath: [],

@@ -105,6 +105,7 @@ function dispatchOf(draft: Draft): number {
 /** Begins a step of related work: the engine looks at once, and soon again should it die. */
 export function beginRelated(draft: Draft, work: RelatedWork): void {
   draft.status = 'waitingChildren';
+  draft.progress.family = true;
   draft.deadlineMillis = null;
   draft.wakeMillis = beforeTotal(READY_LEASE_MILLIS, draft.process.totalDeadlineInMillis);
   draft.say('yes', `waiting for ${work.process} of ${work.forEach}`);
@@ -157,6 +158,7 @@ function judge(draft: Draft, work: RelatedWork, input: RelatedInput, target: Pro
       process: work.process,
       resourceIds: start,
       dispatch: dispatchOf(draft),
+      onParentEnd: work.onParentEnd,
     });
     draft.unchanged = true;
     return;
@@ -282,7 +284,8 @@ export function childrenToCancel(draft: Draft): number[] {
   const dispatches: number[] = [];
   for (const [name, dispatch] of Object.entries(draft.progress.joins))
     if (steps.find(({ key }) => key === `join.${name}`)?.related?.onCancel === 'cancel') dispatches.push(dispatch);
-  const work = draft.process.status === 'waitingChildren' ? draft.currentStep()?.related : undefined;
+  // Also a parked step's: one that reached the end of its longest life may have left children at work. One that is held has begun none.
+  const work = draft.process.status === 'held' ? undefined : draft.currentStep()?.related;
   if (work?.onCancel === 'cancel') dispatches.push(dispatchOf(draft));
   return [...new Set(dispatches)];
 }

@@ -50,6 +50,7 @@ const RELATED: Record<string, Reader> = {
   order: oneOf('parallel', 'sequence'),
   onFailure: oneOf('fail', 'ignore'),
   onCancel: oneOf('cancel', 'leave'),
+  onParentEnd: oneOf('cancel', 'leave'),
   states: (value) =>
     Array.isArray(value) && value.every((state) => typeof state === 'string') ? null : 'has states that are no list',
 };

@@ -1,6 +1,6 @@
 import type { CommitTransition, ProcessRow, ResourceChange, ResourceInsert, ResourceRow } from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
-import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
+import type { ProcessDefinition, RelatedWork, TypeDefinition } from '../definitions/types.js';
 import { isGone, restingStates, transitioningFor } from '../states/index.js';
 import { Draft, type Effect, guards, regionOf, type Surroundings } from './draft.js';
 import { ended } from './endings.js';
@@ -17,7 +17,7 @@ export interface StartRequest {
   write?: Pick<ResourceChange, 'data' | 'name' | 'description' | 'refs'>;
   expectRevision?: number;
   /** the process that starts this one on a related resource, and the number of its dispatch */
-  parent?: { id: number; dispatch: number };
+  parent?: { id: number; dispatch: number; onParentEnd: RelatedWork['onParentEnd'] };
   /** the operator's act that it is, for the record */
   audit?: { code: string; message: string };
 }
@@ -47,22 +47,26 @@ export function planStart(
     parentDispatch: request.parent?.dispatch ?? null,
     ...(request.audit === undefined ? {} : { audit: request.audit }),
   });
-  return {
-    transition: {
-      ...guards(around.registryRevision),
-      commandId: request.commandId,
-      commandHash: request.commandHash,
-      resourceId,
-      stateField: definition.stateField,
-      expectType: around.type.name,
-      expectRevision: request.expectRevision ?? null,
-      expectStates: freeStartStates(around.type, definition),
-      change: entering(definition, definition.transitioning, message, request.write),
-      start: insert,
-      returnResource: true,
-    },
-    effects,
+  const transition: CommitTransition = {
+    ...guards(around.registryRevision),
+    commandId: request.commandId,
+    commandHash: request.commandHash,
+    resourceId,
+    stateField: definition.stateField,
+    expectType: around.type.name,
+    expectRevision: request.expectRevision ?? null,
+    expectStates: freeStartStates(around.type, definition),
+    change: entering(definition, definition.transitioning, message, request.write),
+    start: insert,
+    returnResource: true,
   };
+  guardStart(transition, request);
+  return { transition, effects };
+}
+
+/** What a start is bound to beside its resource. */
+function guardStart(transition: CommitTransition, { parent }: StartRequest): void {
+  if (parent !== undefined) transition.asChild = { parentEnd: parent.onParentEnd === 'leave' ? 'leave' : null };
 }
 
 const freeStarts = new WeakMap<ProcessDefinition, string[]>();
@@ -186,6 +190,7 @@ function preempt(
 ): StartDecision {
   const draft = new Draft(live, resource, around);
   const from = draft.region.state;
+  draft.endsEarly = true;
   const outstanding = draft.attemptUnderWay() ?? draft.progress.predecessor;
   if (draft.progress.step !== null) draft.record('canceled', { code: 'Preempted', message: `by ${definition.name}` });
   draft.move(entry, 'canceled', 'transitioning');
@@ -214,6 +219,7 @@ function preempt(
     commandHash: request.commandHash,
     returnResource: true,
   };
+  guardStart(transition, request);
   if (request.write !== undefined && transition.change !== null) Object.assign(transition.change, request.write);
   return { transition, effects: [...draft.effects, ...begun.effects] };
 }

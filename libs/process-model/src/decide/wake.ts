@@ -1,6 +1,7 @@
+import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import type { BoundStep } from '../handlers/bindings.js';
 import { begunAfterPredecessor } from './answers.js';
-import { wokenWhileCanceling } from './cancel.js';
+import { cancel, wokenWhileCanceling } from './cancel.js';
 import { Draft } from './draft.js';
 import { type DeliveryCheck, isOut, LOOK_MILLIS, lookedAt, passOver } from './durable.js';
 import { isPaused, reportOutcome, waitedTooLong } from './gates.js';
@@ -34,6 +35,7 @@ export function keepWaiting(draft: Draft): void {
 
 export function woken(draft: Draft, delivery: DeliveryCheck | null): string | null {
   const { process } = draft;
+  if (draft.orphaned) return parentEnded(draft);
   if (process.status === 'parked') return 'parked: an operator must act';
   if (process.status === 'canceling') {
     wokenWhileCanceling(draft);
@@ -78,6 +80,21 @@ export function woken(draft: Draft, delivery: DeliveryCheck | null): string | nu
       begunAfterPredecessor(draft);
       return null;
   }
+}
+
+/** Its parent has ended early: it is cancelled as by an operator. What cannot be cancelled goes on, and its record says why. */
+function parentEnded(draft: Draft): string | null {
+  draft.progress.parentEnded = true;
+  if (draft.status === 'canceling') {
+    wokenWhileCanceling(draft);
+    return null;
+  }
+  const parent = formatId(PROCESS_INSTANCE_PREFIX, draft.process.parentId!);
+  const refusal = cancel(draft, { code: 'ParentEnded', message: `since its parent process ${parent} has ended` });
+  if (refusal === null) return null;
+  draft.record('rejected', { code: 'ParentEnded', message: refusal.message });
+  stayAsItIs(draft);
+  return null;
 }
 
 function passed(inMillis: number | null): boolean {

@@ -50,6 +50,7 @@ export interface RelatedDocument {
   order?: 'parallel' | 'sequence';
   onFailure?: 'fail' | 'ignore';
   onCancel?: 'cancel' | 'leave';
+  onParentEnd?: 'cancel' | 'leave';
   /** only resources in one of these states */
   states?: string[];
 }

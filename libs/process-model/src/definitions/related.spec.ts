@@ -115,6 +115,7 @@ describe('related work', () => {
         order: 'parallel',
         onFailure: 'fail',
         onCancel: 'cancel',
+        onParentEnd: 'cancel',
         states: null,
       },
     ]);

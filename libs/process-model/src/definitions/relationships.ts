@@ -50,6 +50,7 @@ export function relatedWork(document: RelatedDocument, relationships: Record<str
     order: document.order ?? 'parallel',
     onFailure: document.onFailure ?? 'fail',
     onCancel: document.onCancel ?? 'cancel',
+    onParentEnd: document.onParentEnd ?? 'cancel',
     states: document.states ?? null,
   };
 }

@@ -76,6 +76,12 @@ const related = {
     order: { enum: ['parallel', 'sequence'], default: 'parallel' },
     onFailure: { enum: ['fail', 'ignore'], default: 'fail' },
     onCancel: { enum: ['cancel', 'leave'], default: 'cancel', description: 'what a cancel does with the children' },
+    onParentEnd: {
+      enum: ['cancel', 'leave'],
+      default: 'cancel',
+      description:
+        'what becomes of the children when the process ends early: by force, into its onError, by pre-emption',
+    },
     states: { ...states, minItems: 1, description: 'only resources in one of these states' },
   },
 };

@@ -44,6 +44,8 @@ export interface RelatedWork {
   onFailure: 'fail' | 'ignore';
   /** `cancel`: a cancel of the process cancels the children first */
   onCancel: 'cancel' | 'leave';
+  /** `cancel`: children are cancelled when the process ends early: by force, by a failure that goes on into `onError`, by pre-emption */
+  onParentEnd: 'cancel' | 'leave';
   /** only resources in one of these; null: whatever their state */
   states: string[] | null;
 }

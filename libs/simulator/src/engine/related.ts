@@ -95,10 +95,10 @@ export class Related {
     };
     for (const target of targets) {
       if (effect.kind === 'startChildren') {
-        const { dispatch, process } = effect;
+        const { dispatch, process, onParentEnd } = effect;
         const { resourceType: type, verb } = this.engine.link.processNamed(process);
         const commandId = uuidOf(`child ${id} ${dispatch} ${target} ${process}`);
-        const parent = { id, dispatch };
+        const parent = { id, dispatch, onParentEnd };
         this.engine.commands.carryOut(
           { kind: 'start', commandId, type, verb, resourceId: target, data: {}, parent },
           this.engine.link.token(),

@@ -71,6 +71,7 @@ export function readProcess(held: LiveProcess, now: number): ProcessRow {
     predecessorId: row.predecessorId,
     parentId: row.parentId,
     parentDispatch: row.parentDispatch,
+    parentEnd: row.parentEnd,
     heldBy: row.heldBy,
     admitted: row.admitted,
     priority: row.priority,

@@ -118,6 +118,11 @@ export class StoreModel {
     const { commandId } = transition;
     const known = commandId === null ? undefined : this.commands.get(commandId);
     if (known !== undefined && this.defects.forgetsCommands !== true) return this.repeat(transition, known);
+    if (
+      transition.asChild !== undefined &&
+      this.live.get(transition.start!.parentId!)?.row.status !== 'waitingChildren'
+    )
+      return { outcome: 'parentEnded' };
     if (transition.registryRevision < this.registryRevision && this.defects.staleRegistry !== true)
       return { outcome: 'staleRegistry', registryRevision: this.registryRevision };
     return transition.insert === null ? this.step(transition) : this.insert(transition);
@@ -406,7 +411,7 @@ export class StoreModel {
     let live: LiveProcess | null = null;
     if (update !== null) live = this.update(stored, guarded!, update);
     if (end !== null) ended.push(this.finish(stored, guarded!, end));
-    if (start !== null) live = this.begin(stored, start, from!);
+    if (start !== null) live = this.begin(stored, start, from!, transition.asChild ?? guarded?.row);
     if (change !== null && stateField === 'state' && isGone(next) && this.defects.noSweep !== true)
       this.sweep(stored, ended);
     const sweptRows = end === null ? ended : ended.slice(1);
@@ -426,6 +431,7 @@ export class StoreModel {
     }
     const parents = new Set([transition.wakeParent, ...sweptRows.map(({ row }) => row.parentId)]);
     for (const parent of parents) if (parent !== null) this.wakeParent(parent);
+    if (transition.orphans === true) for (const { row } of ended) this.wakeOrphans(row.id);
     this.remember(transition, before.id, live?.row.id ?? processId);
     this.observer({ transition, before, after, guarded, live, ended });
     return {
@@ -511,7 +517,13 @@ export class StoreModel {
     return next;
   }
 
-  private begin(stored: StoredResource, start: ProcessInsert, from: string): LiveProcess {
+  /** @param family what says what an early end of its parent means to a child: its parent's start, or the child before it */
+  private begin(
+    stored: StoredResource,
+    start: ProcessInsert,
+    from: string,
+    family?: Pick<ProcessRow, 'parentEnd'>,
+  ): LiveProcess {
     const now = this.now();
     const { deadlineMillis, waitDeadlineMillis, totalMillis } = start;
     const clocks = {
@@ -533,6 +545,7 @@ export class StoreModel {
       notify: start.notify,
       parentId: start.parentId,
       parentDispatch: start.parentDispatch,
+      parentEnd: start.parentId === null ? null : (family?.parentEnd ?? null),
       priority: start.priority,
       accountId: row.accountId,
       startTime: now,
@@ -574,6 +587,15 @@ export class StoreModel {
     if (held === undefined || !AWAITING.has(held.row.status)) return;
     held.wakeAt = this.now();
     held.row = { ...held.row, version: held.row.version + 1 };
+  }
+
+  /** Its children are to cancel themselves; their versions move on, as that of {@link wakeParent}. */
+  private wakeOrphans(parentId: number): void {
+    for (const held of this.live.values()) {
+      if (held.row.parentId !== parentId || held.row.parentEnd !== null) continue;
+      held.wakeAt = this.now();
+      held.row = { ...held.row, version: held.row.version + 1, parentEnd: 'ended' };
+    }
   }
 
   private wakeAt(
@@ -620,6 +642,7 @@ function rowWith(rest: ProcessRow, fields: ProcessFields, version: number): Proc
     predecessorId: fields.predecessorId,
     parentId: rest.parentId,
     parentDispatch: rest.parentDispatch,
+    parentEnd: rest.parentEnd,
     heldBy: fields.heldBy,
     admitted: fields.admitted,
     priority: rest.priority,
