@@ -130,7 +130,12 @@ export class Related {
     await Promise.all(
       resourceIds.map(async (resourceId) => {
         const commandId = uuidOf(`child ${id} ${dispatch} ${resourceId} ${process}`);
-        const start = this.commands.startChild({ process, resourceId, commandId, parent: { id, dispatch, onParentEnd } });
+        const start = this.commands.startChild({
+          process,
+          resourceId,
+          commandId,
+          parent: { id, dispatch, onParentEnd },
+        });
         tried.set(resourceId, await outcomeOf(start));
       }),
     );

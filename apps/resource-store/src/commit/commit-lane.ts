@@ -8,7 +8,8 @@ import { concernsFamily, Family } from './family.js';
 export interface CommitRow {
   /** position in the batch, from 1 */
   n: number;
-  verdict: 'ok' | 'again' | 'repeat' | 'staleRegistry' | 'conflict' | 'notUnique' | 'claimed' | 'parentEnded' | 'refused';
+  verdict:
+    'ok' | 'again' | 'repeat' | 'staleRegistry' | 'conflict' | 'notUnique' | 'claimed' | 'parentEnded' | 'refused';
   /** why, when refused */
   refusal?: string;
   registry_revision: number;
