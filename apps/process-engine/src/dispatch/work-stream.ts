@@ -102,7 +102,14 @@ export class WorkStream {
       } else if (config.ack_wait !== ack_wait || config.max_ack_pending !== MAX_ACK_PENDING)
         await this.stream.manager.consumers.update(STREAMS.work, name, { ack_wait, max_ack_pending: MAX_ACK_PENDING });
     }
+    this.forgetOthers(handlers);
     return [...present.keys()].filter((name) => name.startsWith(handlerConsumer('')) && !wanted.has(name));
+  }
+
+  /** What is remembered of handlers that are durable no more. */
+  private forgetOthers(handlers: ReadonlyMap<string, number>): void {
+    for (const remembered of [this.samples, this.known, this.looking])
+      for (const handler of remembered.keys()) if (!handlers.has(handler)) remembered.delete(handler);
   }
 
   async removeConsumer(name: string): Promise<void> {

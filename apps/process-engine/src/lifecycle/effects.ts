@@ -18,10 +18,9 @@ import { Admissions } from '../gates/admissions.js';
 import { Runner } from '../in-process/runner.js';
 import { Log } from '../log.js';
 import { RelatedReads } from '../related/related-reads.js';
+import { PRESENCE_MILLIS, Probes } from './probes.js';
 import { WakeUps } from './wake-ups.js';
 
-/** "No responders" arrives within 1.5 ms; after this long without it, an absent handler counts as back. */
-const PRESENCE_MILLIS = 250;
 /** Processes that waited for a handler are released at this rate: that many every quarter of a second. */
 const RELEASE_BATCH = 500;
 
@@ -33,9 +32,10 @@ export type RelatedEffect = Extract<Effect, { kind: 'related' | 'startChildren' 
 export class Effects {
   private handle: (processId: number, input: Input) => Promise<boolean> = () => Promise.resolve(false);
   private related: (effect: RelatedEffect, work: WorkRow) => void = () => undefined;
-  private readonly probes = new Map<string, Promise<void>>();
-  /** handlers that were found absent since their last probe */
-  private readonly absent = new Set<string>();
+  private readonly probes = new Probes(
+    (handler) => this.release(handler),
+    (handler, err) => this.log.warn({ err, handler }, 'waiting processes could not be released; the next probe does'),
+  );
 
   constructor(
     private readonly dispatcher: Dispatcher,
@@ -64,14 +64,15 @@ export class Effects {
    */
   async run(effects: Effect[], after: WorkRow, around: Surroundings, before: ProcessRow | null): Promise<void> {
     const { process } = after;
-    if (process.status === 'waitingHandler' && process.waitingHandler !== null) this.absent.add(process.waitingHandler);
+    if (process.status === 'waitingHandler' && process.waitingHandler !== null)
+      this.probes.foundAbsent(process.waitingHandler);
     for (const effect of effects) {
       switch (effect.kind) {
         case 'dispatch':
           this.withIncluded(after, around, (related) => this.send(after, around, before, related));
           break;
         case 'release':
-          this.probed(effect.handler);
+          this.probes.asked(effect.handler);
           break;
         case 'withdraw':
           this.background(process.id, this.withdraw(effect));
@@ -159,7 +160,7 @@ export class Effects {
     if (!this.dispatcher.send(after, around.type, attemptClocks(process, around), related))
       this.background(process.id, this.handle(process.id, { kind: 'unsent', dispatch: process.dispatch }));
     if (before?.status === 'waitingHandler' && before.waitingHandler !== null) {
-      this.probed(before.waitingHandler);
+      this.probes.asked(before.waitingHandler);
       // Whoever was released has said so already.
       if (!before.resend) this.background(process.id, this.heard(process));
     }
@@ -181,24 +182,8 @@ export class Effects {
     );
   }
 
-  /** One waiting process asked its handler again: unless the broker knows no subscriber, the others are released. */
-  private probed(handler: string): void {
-    if (this.probes.has(handler)) return;
-    this.absent.delete(handler);
-    const probe = this.release(handler)
-      .catch((err: unknown) =>
-        this.log.warn({ err, handler }, 'waiting processes could not be released; the next probe does'),
-      )
-      .finally(() => this.probes.delete(handler));
-    this.probes.set(handler, probe);
-  }
-
-  private async release(handler: string): Promise<void> {
-    for (;;) {
-      await sleep(PRESENCE_MILLIS);
-      if (this.absent.has(handler)) return;
-      const { released } = await this.bus.request(releaseWaiting, { handler, limit: RELEASE_BATCH });
-      if (released === 0) return;
-    }
+  private async release(handler: string): Promise<number> {
+    const { released } = await this.bus.request(releaseWaiting, { handler, limit: RELEASE_BATCH });
+    return released;
   }
 }

@@ -1,5 +1,6 @@
 import { applyDefinition, listDuePurges, type PurgeCursor } from '@drover/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { AdmissionsService } from '../gates/admissions.service.js';
 import { HousekeepingJob } from '../partitions/housekeeping.job.js';
 import { LIST_DUE_PURGES } from '../sql/clean-up.sql.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
@@ -197,4 +198,92 @@ it('definition versions that were replaced long ago are deleted, save the newest
   await store.get(HousekeepingJob).once(new AbortController().signal);
   const versions = await store.sql(`select version from definition where name = 'versioned' order by version`);
   expect(versions).toEqual([{ version: 1 }, { version: 4 }, { version: 5 }]);
+});
+
+describe('gates of handlers', () => {
+  const housekeeping = () => store.get(HousekeepingJob).once(new AbortController().signal);
+  const gates = async (): Promise<string> =>
+    (await store.sql<{ handler: string }>('select handler from handler_gate order by handler'))
+      .map(({ handler }) => handler)
+      .join(' ');
+  beforeEach(() => store.sql('truncate handler_gate'));
+
+  /** A registered handler, as the registry has it. */
+  async function registered(name: string, data: object, state = 'active'): Promise<void> {
+    const insert = { ...create().insert!, type: 'externalHandler', kind: 'externalHandler', name, data: data as never };
+    const { resourceId } = await store.applied(create(null, { insert }));
+    await store.sql('update resource set state = $2 where id = $1', [resourceId, state]);
+  }
+
+  it('that tell nothing are deleted; those with a place taken, somebody waiting, or failures are not', async () => {
+    await store.sql(
+      `insert into handler_gate (handler, failures, opened_until) values
+         ('idle', 0, null), ('busy', 0, null), ('wanted', 0, null), ('failed', 1, null), ('open', 5, now()), ('half', 0, now())`,
+    );
+    const busy = await store.applied(create('creating'));
+    await store.sql(`update process_live set admitted = 'busy' where id = $1`, [busy.processId]);
+    const wanted = await store.applied(create('creating'));
+    await store.sql(`update process_live set held_by = 'limit/wanted' where id = $1`, [wanted.processId]);
+    await housekeeping();
+    expect(await gates()).toBe('busy failed half open wanted');
+    await store.sql('truncate process_live');
+    await housekeeping();
+    expect(await gates()).toBe('failed half open');
+  });
+
+  it('keep their failures for as long as a registered handler counts them, else until they are old', async () => {
+    const circuitBreaker = { failures: 9, openMillis: 1_000 };
+    await registered('counts', { circuitBreaker });
+    await registered('resting', { circuitBreaker }, 'inactive');
+    await registered('gone', { circuitBreaker }, 'removed');
+    await registered('unlimited', { circuitBreaker: null });
+    const insert = `insert into handler_gate (handler, failures, changed)
+      select handler, 3, now() - $1 * interval '1 day' from unnest('{counts,resting,gone,unlimited,inside}'::text[]) handler`;
+    await store.sql(insert, [30]);
+    await housekeeping();
+    expect(await gates()).toBe('counts gone inside resting unlimited');
+    await store.sql('truncate handler_gate');
+    await store.sql(insert, [32]);
+    await housekeeping();
+    expect(await gates()).toBe('counts');
+  });
+
+  it('under whose lock somebody is are left alone, and one that failed meanwhile stays', async () => {
+    await store.sql(`insert into handler_gate (handler, failures) values ('demo', 0)`);
+    const other = store.dataSource.createQueryRunner();
+    await other.connect();
+    await other.startTransaction();
+    await other.query(`select from handler_gate where handler = 'demo' for update`);
+    await housekeeping();
+    await other.query(`update handler_gate set failures = 1 where handler = 'demo'`);
+    await other.commitTransaction();
+    await other.release();
+    await housekeeping();
+    expect(await gates()).toBe('demo');
+  });
+
+  it('are made anew by whoever asks for a place while they are being deleted: no limit is exceeded', async () => {
+    const admissions = store.get(AdmissionsService);
+    await Promise.all(Array.from({ length: 30 }, () => store.applied(create('creating'))));
+    await store.sql(`update process_live set status = 'held', held_by = 'limit/demo'`);
+    const ask = () =>
+      admissions.admit({
+        handler: 'demo',
+        registryRevision: Number.MAX_SAFE_INTEGER,
+        limits: { maxInFlight: 4, circuitBreaker: null },
+        outcomes: { succeeded: false, failed: 0 },
+        limit: 1,
+        leaseMillis: 60_000,
+      });
+    const deleting = `delete from handler_gate where handler = any (array(
+      select handler from handler_gate for update skip locked))`;
+    let over = false;
+    const deleted = (async () => {
+      while (!over) await store.sql(deleting);
+    })();
+    const answers = await Promise.all(Array.from({ length: 40 }, ask));
+    over = true;
+    await deleted;
+    expect(answers.flatMap(({ work }) => work)).toHaveLength(4);
+  });
 });

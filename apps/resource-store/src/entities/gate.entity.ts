@@ -29,4 +29,8 @@ export class HandlerGateEntity {
   /** null: the circuit is closed; passed: half open */
   @Column({ name: 'opened_until', type: 'timestamptz', nullable: true })
   openedUntil: Date | null;
+
+  /** when failures or circuit changed last */
+  @Column({ type: 'timestamptz', default: () => 'now()' })
+  changed: Date;
 }

@@ -96,10 +96,12 @@ export class AdmissionsService {
   }
 
   private async lock(on: EntityManager, handler: string): Promise<LockedGate> {
-    const locked = await oneRow<LockedGate>(on, LOCK_GATE, [handler]);
-    if (locked !== undefined) return locked;
-    await rows(on, ENSURE_GATE, [handler]);
-    return (await oneRow<LockedGate>(on, LOCK_GATE, [handler]))!;
+    // Clean-up may delete the row between its making by somebody else and our lock.
+    for (;;) {
+      const locked = await oneRow<LockedGate>(on, LOCK_GATE, [handler]);
+      if (locked !== undefined) return locked;
+      await rows(on, ENSURE_GATE, [handler]);
+    }
   }
 
   private async report(on: EntityManager, request: AdmitRequest, gate: LockedGate): Promise<Circuit> {

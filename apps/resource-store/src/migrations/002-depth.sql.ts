@@ -59,6 +59,7 @@ create table pause (
 create table handler_gate (
   handler       text    not null constraint handler_gate_pkey primary key,
   failures      integer not null,
-  opened_until  timestamptz
+  opened_until  timestamptz,
+  changed       timestamptz not null default now()
 );
 `;

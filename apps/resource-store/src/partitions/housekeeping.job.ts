@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { StoreLog } from '../observability/store-log.js';
-import { DELETE_COMMANDS, DELETE_DEFINITION_VERSIONS, DELETE_PURGED } from '../sql/clean-up.sql.js';
+import { DELETE_COMMANDS, DELETE_DEFINITION_VERSIONS, DELETE_GATES, DELETE_PURGED } from '../sql/clean-up.sql.js';
 import { SETTINGS, type StoreSettings } from '../settings.js';
 import { databaseDay, dropExpired, ensurePartitions, type PartitionedTable } from './partitions.js';
 
@@ -15,6 +15,8 @@ const COMMANDS_PER_STATEMENT = 5_000;
 const PURGED_PER_STATEMENT = 500;
 /** Definition versions deleted per statement; a document may be 1 MiB. */
 const DEFINITIONS_PER_STATEMENT = 100;
+/** Gates of handlers deleted per statement. */
+const GATES_PER_STATEMENT = 500;
 
 /** What one statement did, and where the next goes on. */
 interface PurgedPage {
@@ -25,7 +27,8 @@ interface PurgedPage {
 }
 
 /**
- * Hourly: partitions ahead, old ones dropped; commands of more than a day ago, replaced definition versions and purged resources deleted.
+ * Hourly: partitions ahead, old ones dropped; commands of more than a day ago, replaced definition versions, gates of handlers that tell
+ * nothing, and purged resources deleted.
  * In this order: a purged resource goes after the last of its history.
  */
 @Injectable()
@@ -76,6 +79,7 @@ export class HousekeepingJob {
       }
       await this.deleteAll(DELETE_COMMANDS, [], COMMANDS_PER_STATEMENT, signal);
       await this.deleteAll(DELETE_DEFINITION_VERSIONS, [this.historyDays], DEFINITIONS_PER_STATEMENT, signal);
+      await this.deleteAll(DELETE_GATES, [this.historyDays], GATES_PER_STATEMENT, signal);
       const purged = await this.deletePurged(signal);
       if (purged > 0) this.log.info({ purged }, 'purged resources whose history is gone were deleted');
     } finally {

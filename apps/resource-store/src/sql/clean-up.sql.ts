@@ -1,4 +1,4 @@
-import { millis } from './columns.sql.js';
+import { HANDLER_STATES, millis } from './columns.sql.js';
 
 /**
  * A page of a sweep over resources that were removed long enough ago, by type, then by the time of removal. The index holds only what is
@@ -75,4 +75,25 @@ delete from definition d
       and not exists (select from process_live p where p.resource_type = o.name and p.definition_version = o.version)
     order by o.name, o.version limit $2) old
  where d.name = old.name and d.version = old.version
+returning 1`;
+
+/**
+ * Gates that tell nothing: no process holds a place or waits for one, and nothing has failed. Failures in a row are kept as long as a
+ * registered handler counts them; those of others (handlers inside the engines are not known here) until they are old. A gate that
+ * somebody has locked is in use; judged under its lock, so that no outcome is lost. $1 days since the last change, $2 rows
+ */
+export const DELETE_GATES = `
+delete from handler_gate where handler = any (array(
+  select g.handler
+    from handler_gate g
+   where not exists (select from process_live p where p.admitted = g.handler)
+     and not exists (select from process_live p where p.held_by = 'limit/' || g.handler)
+     and ((g.failures = 0 and g.opened_until is null)
+          or (g.changed < now() - $1 * interval '1 day'
+              and not exists (
+                select from resource r join resource_data d on d.id = r.id
+                 where r.type = 'externalHandler' and r.state in ${HANDLER_STATES} and d.name = g.handler
+                   and jsonb_typeof(d.data -> 'circuitBreaker') = 'object')))
+   limit $2
+     for update of g skip locked))
 returning 1`;

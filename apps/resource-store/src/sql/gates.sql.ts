@@ -81,7 +81,7 @@ update process_live set next_wake_at = now()
    select id from process_live where id = any (array(select id from next)) for update skip locked))
 returning id`;
 
-/** The row that admissions of a handler pass one after the other. It is there once the handler was limited. */
+/** The row that admissions of a handler pass one after the other. Clean-up may delete it: it is made again by whoever needs it. */
 export const ENSURE_GATE = `insert into handler_gate (handler, failures) values ($1, 0) on conflict do nothing`;
 
 /**
@@ -95,7 +95,8 @@ select failures, opened_until > now() as open, opened_until is not null as opene
 
 /** $1 handler, $2 failures in a row, $3 open for so long from now, milliseconds; null: closed */
 export const WRITE_GATE = `
-update handler_gate set failures = $2, opened_until = now() + $3::float8 * interval '1 millisecond' where handler = $1`;
+update handler_gate set failures = $2, opened_until = now() + $3::float8 * interval '1 millisecond', changed = now()
+ where handler = $1`;
 
 /**
  * Admits processes that wait for a place, the most important first, then the oldest, and hands them out like due work.
