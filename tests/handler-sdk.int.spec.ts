@@ -1,5 +1,5 @@
 import { jetstreamManager } from '@nats-io/jetstream';
-import { type ExternalHandler, serveHandlers } from '@drover/handler-sdk';
+import { type ExternalHandler, type HandlerContext, serveHandlers } from '@drover/handler-sdk';
 import { connectNats } from '@drover/messaging';
 import { type NatsServer, startNats, waitFor } from '@drover/testing';
 import type { NatsConnection } from 'nats';
@@ -41,7 +41,12 @@ describe('serveHandlers', () => {
   const serve = (handle: ExternalHandler['handle'], onProblem: (problem: string) => void = () => undefined) =>
     serveHandlers(program, [{ name: 'mine', processes: 'instance.start', retries: 2, handle }], { onProblem });
 
-  function ask(key: string, id = `${key}.${++dispatched}`, more: Record<string, unknown> = {}): string {
+  function ask(
+    key: string,
+    id = `${key}.${++dispatched}`,
+    more: Record<string, unknown> = {},
+    handler = 'mine',
+  ): string {
     const replyTo = `drover.reply.1.${dispatched}.1.abc`;
     const event = {
       id,
@@ -53,9 +58,13 @@ describe('serveHandlers', () => {
       attempt: 1,
       ...more,
     };
-    engine.publish('drover.process.instance.start.handle.mine', JSON.stringify({ ...event, resource: {}, data: {} }), {
-      reply: replyTo,
-    });
+    engine.publish(
+      `drover.process.instance.start.handle.${handler}`,
+      JSON.stringify({ ...event, resource: {}, data: {} }),
+      {
+        reply: replyTo,
+      },
+    );
     return id;
   }
 
@@ -115,6 +124,37 @@ describe('serveHandlers', () => {
     const beats = replies.slice(0, -1);
     expect(beats.every((reply) => reply['transitioning'] === 'yes')).toBe(true);
     expect(replies.at(-1)).toEqual({});
+  });
+
+  it('with heartbeats of its own a handler is silent unless it beats, and knows how often it must', async () => {
+    const release = deferred();
+    let beat: () => void = () => undefined;
+    let millis: number | undefined;
+    const own = {
+      name: 'own',
+      processes: 'instance.start',
+      heartbeats: 'own',
+      handle: ({ heartbeat, heartbeatMillis }: HandlerContext) => {
+        [beat, millis] = [heartbeat, heartbeatMillis];
+        return release.promise;
+      },
+    } as const;
+    const served = await serveHandlers(program, [own], { onProblem: () => undefined });
+    expect(registrations.at(-1)).toEqual({ name: 'own', uuid: 'own', processConfigs: [{ name: 'instance.start' }] });
+    ask('a', 'silent', { heartbeatMillis: 60 }, 'own');
+    await waitFor(() => millis === 60);
+    await new Promise((done) => setTimeout(done, 200));
+    expect(replies).toEqual([]);
+    beat();
+    await waitFor(() => replies.length === 1);
+    expect(replies).toEqual([{ transitioning: 'yes' }]);
+    release.resolve(undefined);
+    await waitFor(() => replies.length === 2);
+    beat();
+    await program.flush();
+    await engine.flush();
+    expect(replies.at(-1)).toEqual({});
+    await served.stop();
   });
 
   it('an attempt that is delivered twice is worked on once', async () => {

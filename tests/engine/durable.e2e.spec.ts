@@ -130,6 +130,7 @@ describe('durable delivery', () => {
       { outcome: 'timeout', error: { message: expect.stringContaining('heartbeat of 1500 ms') } },
       { outcome: 'done', attempt: 2 },
     ]);
+    expect(handler.cancels).toMatchObject([{ id: handler.events[0]!.id, reason: expect.stringContaining('silent') }]);
     expect(handler.events.map(({ attempt, heartbeatMillis }) => [attempt, heartbeatMillis])).toEqual([
       [1, 1_500],
       [2, 1_500],

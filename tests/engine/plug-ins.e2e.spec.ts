@@ -37,6 +37,12 @@ const FILES = {
         told('cancelled begun');
         return new Promise((_, reject) => signal.addEventListener('abort', () => { told('cancelled ' + signal.reason.name); reject(signal.reason); }));
       } };
+    export const silent = { name: 'silent', processes: 'silenced.run', timeoutMillis: 30000, heartbeatMillis: 500,
+      async handle({ attempt, heartbeatMillis, signal }) {
+        if (attempt === 1) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        told('silent ' + attempt + ' ' + heartbeatMillis);
+        return { data: { size: attempt } };
+      } };
     export const straying = { name: 'straying', processes: 'strayed.run',
       handle() {
         setTimeout(() => { throw new Error('in a timer'); }, 1);
@@ -121,6 +127,13 @@ describe('plug-ins of an engine', () => {
     const { id, processId } = await run(cluster, 'plugged');
     expect(await cluster.client.ended(processId)).toBe('DONE');
     expect((await cluster.client.read(id)).data['seen']).toEqual(['first', 'second', 'last']);
+  });
+
+  it('are told when their silence ended an attempt', async () => {
+    const { id, processId } = await run(cluster, 'silenced');
+    expect(await cluster.client.ended(processId)).toBe('DONE');
+    expect((await cluster.client.read(id)).data['size']).toBe(2);
+    await waitFor(async () => (await told()).includes('silent 1 500'), { what: 'the end of the silent attempt' });
   });
 
   it('report progress, which shows on the resource and extends the deadline', async () => {

@@ -25,6 +25,14 @@ export interface HandlerContext {
    * @param percent 0 to 100
    */
   progress(message: string, percent?: number): void;
+  /** longest silence during this attempt, milliseconds; absent: none is asked for */
+  readonly heartbeatMillis?: number;
+  /**
+   * A sign of life: progress that says nothing, and changes nothing that was said. Where a heartbeat is declared, progress or this must
+   * come more often than `heartbeatMillis`; {@link serveHandlers} sends it by itself unless `heartbeats` is `own`. Twice in that
+   * time at least; safe to lose; nothing once the attempt is over.
+   */
+  heartbeat(): void;
 }
 
 /**
@@ -113,7 +121,7 @@ export interface ProcessHandler {
   readonly timeoutMillis?: number;
   /**
    * Longest silence during an attempt, milliseconds, overrides the process's: each progress moves this clock, and `timeoutMillis` bounds
-   * the attempt, progress or not.
+   * the attempt, progress or not. Inside the engine nothing beats by itself: a handler that does not report is a silent one.
    */
   readonly heartbeatMillis?: number;
   /** all attempts of a step together with the pauses between them, milliseconds */

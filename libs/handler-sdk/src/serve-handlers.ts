@@ -10,6 +10,12 @@ export type ExternalContext = HandlerContext;
 export interface ExternalHandler extends ProcessHandler {
   /** `durable`: events wait in a stream while no program of this handler runs (default `core`: they are asked for when one is back) */
   readonly delivery?: 'core' | 'durable';
+  /**
+   * Who gives the signs of life where a heartbeat is declared. `automatic` (default): the kit does, for as long as the event loop of this program
+   * turns. That tells a program that died, lost its connection or blocks; not a handler that hangs, which `timeoutMillis` ends.
+   * `own`: the handler does, with `context.heartbeat()` or `context.progress()` where it gets on, and one that hangs is found out too.
+   */
+  readonly heartbeats?: 'automatic' | 'own';
 }
 
 export interface ServeHandlersOptions {
@@ -49,7 +55,7 @@ const BEATS = 3;
  * Serves handlers over NATS: subscribes each in the queue group of its name, registers it, and answers its events. Replies are
  * repeated until the broker has stored them or the attempt's time is up, so that one given while the broker restarts is not lost. An
  * attempt that is cancelled, or asked for anew after its time was up, has its `signal` aborted; the new attempt runs beside what is
- * left of the old one. Where a heartbeat is declared, it is given while a handler is at work: `timeoutMillis` ends what hangs.
+ * left of the old one. Where a heartbeat is declared, it is given while a handler is at work, unless the handler gives its `own` heartbeats.
  * @returns once every handler is registered and active
  */
 export async function serveHandlers(
@@ -181,21 +187,27 @@ class Served {
       if (!signal.aborted) this.connection.publish(event.replyTo, '{"transitioning":"yes"}');
     };
     const { heartbeatMillis } = event;
-    const beats = heartbeatMillis === undefined ? undefined : setInterval(beat, heartbeatMillis / BEATS);
+    const automatic = heartbeatMillis !== undefined && this.handler.heartbeats !== 'own';
+    const beats = automatic ? setInterval(beat, heartbeatMillis / BEATS) : undefined;
+    let over = false;
     let result: HandlerResult;
     try {
       result =
         (await this.handler.handle({
           ...event,
           signal,
+          heartbeat: () => {
+            if (!over) beat();
+          },
           progress: (transitioningMessage, transitioningProgress) => {
             const report = { transitioning: 'yes', transitioningMessage, transitioningProgress };
-            if (!signal.aborted) this.connection.publish(event.replyTo, JSON.stringify(report));
+            if (!over && !signal.aborted) this.connection.publish(event.replyTo, JSON.stringify(report));
           },
         })) ?? {};
     } catch (error) {
       result = { transitioning: 'error', transitioningMessage: error instanceof Error ? error.message : String(error) };
     } finally {
+      over = true;
       clearInterval(beats);
     }
     return this.reply(event, JSON.stringify(result), until);

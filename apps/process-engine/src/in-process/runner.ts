@@ -10,6 +10,7 @@ import type { HandlerContext, ProcessHandler } from '@drover/handler-sdk';
 import { isJsonObject, type JsonObject, MAX_JSON_DEPTH, parseJson } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
+  type AttemptClocks,
   attemptId,
   externalResource,
   type HandlerReply,
@@ -83,14 +84,14 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   /**
    * Runs one attempt.
-   * @param timeoutMillis the attempt's time; in check mode for both runs together
+   * @param clocks the attempt's time, in check mode for both runs together, and the longest silence
    * @returns the last answer; null when nothing follows: the attempt is under way already, or its time was up (the wake-up in the
    *   database says so)
    */
   async run(
     work: WorkRow,
     type: TypeDefinition,
-    timeoutMillis: number,
+    { timeoutMillis, heartbeatMillis }: AttemptClocks,
     report: Report,
     related: JsonObject | null = null,
   ): Promise<HandlerReply | null> {
@@ -115,9 +116,14 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
       resource: structuredClone(externalResource(work.resource, type)),
       data: structuredClone(process.data),
       ...(related === null ? {} : { related: structuredClone(related) }),
+      ...(heartbeatMillis === null ? {} : { heartbeatMillis }),
       signal: attempt.abort.signal,
-      progress: (message, percent) => {
-        if (heard && this.attempts.get(id) === attempt) this.report(id, attempt, { message, percent }, report);
+      progress: (transitioningMessage, percent) => {
+        const share = percent === undefined ? null : { transitioningProgress: percent };
+        if (heard) this.report(id, attempt, { transitioningMessage, ...share }, report);
+      },
+      heartbeat: () => {
+        if (heard) this.report(id, attempt, {}, report);
       },
     });
     const reply = this.handlers.checked ? this.runTwice(handler, context, type) : this.runOnce(handler, context(true));
@@ -154,12 +160,10 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
     return { kind: 'failed', error: { code: 'HandlerNotRepeatable', message, retryable: false } };
   }
 
-  private report(id: string, attempt: Attempt, { message, percent }: Progress, report: Report): void {
-    const reply = readReply({
-      transitioning: 'yes',
-      transitioningMessage: message as string,
-      ...(percent === undefined ? {} : { transitioningProgress: percent as number }),
-    });
+  /** @param said as the handler gave it: anything */
+  private report(id: string, attempt: Attempt, said: JsonObject, report: Report): void {
+    if (this.attempts.get(id) !== attempt) return;
+    const reply = readReply({ transitioning: 'yes', ...said });
     if (reply.kind === 'progress') attempt.extend();
     // Not on the handler's behalf: what goes wrong from here on is the engine's.
     const pass = (): void => {
@@ -178,12 +182,6 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
       // Not JSON: it names no attempt.
     }
   }
-}
-
-/** As a handler gave it: anything. */
-interface Progress {
-  message: unknown;
-  percent: unknown;
 }
 
 async function outcomeOf(handler: ProcessHandler, context: HandlerContext): Promise<Outcome> {

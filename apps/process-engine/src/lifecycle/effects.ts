@@ -169,9 +169,9 @@ export class Effects {
   private async runInProcess(work: WorkRow, around: Surroundings, related: JsonObject | null): Promise<boolean> {
     const { id, dispatch } = work.process;
     const answer = (reply: HandlerReply): Promise<boolean> => this.handle(id, { kind: 'reply', dispatch, reply });
-    const { timeoutMillis } = attemptClocks(work.process, around);
+    const clocks = attemptClocks(work.process, around);
     const report = (reply: HandlerReply): void => this.background(id, answer(reply));
-    const reply = await this.runner.run(work, around.type, timeoutMillis, report, related);
+    const reply = await this.runner.run(work, around.type, clocks, report, related);
     return reply !== null && answer(reply);
   }
 

@@ -85,6 +85,7 @@ export function lookedAt(draft: Draft, check: DeliveryCheck | null): string | nu
     const message = `Handler ${step.handler.name} acknowledged its event and did not answer within ${timeout} ms`;
     reportOutcome(draft, true);
     const error = heartbeat === null ? { code: 'TIMEOUT', message, retryable: true } : overdueError(draft);
+    draft.noticeCancel(error.message);
     stepFailed(draft, error, 'TIMEOUT');
     return null;
   }

@@ -129,6 +129,20 @@ describe('heartbeatMillis', () => {
     life.pass(300);
     expect(life.process()).toMatchObject({ status: 'backoff', errorCode: 'TIMEOUT' });
     expect(life.process().errorMessage).toMatch(/heartbeat of 300 ms/);
+    expect(life.cancelled).toMatchObject([{ handler: 'demo', id: '1pi1.1', reason: expect.stringMatching(/silent/) }]);
+  });
+
+  it('who times out is told: outside always, inside the engine when it was silent', () => {
+    const told = (bound: ReturnType<typeof handler>, yaml: string, millis: number) => {
+      const life = new Life([bound], 'stopped', yaml);
+      life.start('start');
+      life.pass(millis);
+      expect(life.process().status).toBe('backoff');
+      return life.cancelled.map(({ handler: name }) => name);
+    };
+    expect(told(handler('demo', 'machine.start'), MACHINE, 1_000)).toEqual(['demo']);
+    expect(told(builtin('local', 'machine.start'), BEATING, 300)).toEqual(['local']);
+    expect(told(builtin('local', 'machine.start'), MACHINE, 1_000)).toEqual([]);
   });
 
   it('progress moves it; timeoutMillis bounds the attempt, progress or not', () => {

@@ -5,7 +5,7 @@ import { cancel, wokenWhileCanceling } from './cancel.js';
 import { Draft } from './draft.js';
 import { type DeliveryCheck, isOut, LOOK_MILLIS, lookedAt, passOver } from './durable.js';
 import { isPaused, reportOutcome, waitedTooLong } from './gates.js';
-import { overdueError, stepIsOver, totalError } from './policies.js';
+import { heartbeatOf, overdueError, stepIsOver, totalError } from './policies.js';
 import { clip, waitingFor } from './progress.js';
 import { lookAgain } from './related.js';
 import { beforeTotal, sendAttempt, startAttempt } from './attempts.js';
@@ -120,6 +120,9 @@ function overdue(draft: Draft): string | null {
   const error = overdueError(draft);
   const rejected = process.errorCode === 'ReplyRejected' ? ` Its last reply was rejected: ${process.errorMessage}` : '';
   reportOutcome(draft, true);
+  // Inside an engine whoever runs the attempt keeps its time; only silence is seen here alone.
+  if (step.handler.kind === 'external' || heartbeatOf(draft.definition!, step.handler) !== null)
+    draft.noticeCancel(error.message);
   stepFailed(draft, { ...error, message: clip(`${error.message}${rejected}`) }, 'TIMEOUT');
   return null;
 }
