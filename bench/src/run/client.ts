@@ -3,14 +3,12 @@
  * which programs it accounts for is in BENCH_CONFIG, written by tools/bench.mjs.
  */
 import { connectNats } from '@drover/messaging';
-import type { NatsConnection } from 'nats';
 import { Client } from 'pg';
 import { readConfig } from './config.js';
-import { drover, limitEngine } from './engines.js';
+import { drover, limitEngine, untilHandlerListens } from './engines.js';
 import { ClosedLoop, OpenLoop } from './load.js';
 import { measure, seconds } from './measuring.js';
 import { type Latencies, type ResultLine, round } from './result.js';
-import { HANDLER_READY } from './shape.js';
 
 const config = readConfig();
 const connection = await connectNats(config.natsUrl, 'bench-client');
@@ -73,16 +71,4 @@ function recovery(latencies: Latencies) {
     p99Millis: round(p99Millis, 0),
     maxMillis: round(maxMillis, 0),
   };
-}
-
-async function untilHandlerListens(nats: NatsConnection): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      await nats.request(HANDLER_READY, '', { timeout: 500 });
-      return;
-    } catch (error) {
-      if (tries >= 100) throw error;
-      await seconds(0.1);
-    }
-  }
 }

@@ -11,7 +11,7 @@ import { MessageBus } from '@drover/messaging';
 import type { NatsConnection } from 'nats';
 import { Pool } from 'undici';
 import type { RunOne } from './load.js';
-import { BENCH_PREFIX, BENCH_TYPE, handlerNames, LIMIT } from './shape.js';
+import { BENCH_PREFIX, BENCH_TYPE, HANDLER_READY, handlerNames, LIMIT } from './shape.js';
 
 /** A start without an end after this time is an error, milliseconds. */
 const LOST_MILLIS = 30_000;
@@ -51,6 +51,19 @@ export interface DroverOptions {
   filled: number;
   /** of the gateway; absent: processes are started over NATS */
   httpUrl?: string;
+}
+
+/** The handler's program was just started. @throws when it does not answer for ten seconds */
+export async function untilHandlerListens(connection: NatsConnection): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await connection.request(HANDLER_READY, '', { timeout: 500 });
+      return;
+    } catch (error) {
+      if (tries >= 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
 }
 
 /** Drover: the type is declared, the handlers registered and the resources created through the front door. */
