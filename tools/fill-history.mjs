@@ -29,40 +29,21 @@ if (bavail * bsize < rows * BYTES_PER_ROW)
     `${options.dir} has ${Math.round((bavail * bsize) / 1e9)} GB free, not ${(rows * BYTES_PER_ROW) / 1e9}`,
   );
 
-await import('reflect-metadata');
-const { createDataSource } = await import('../libs/database/dist/index.js');
-const store = '../apps/resource-store/dist';
-const { ENTITIES } = await import(`${store}/entities/index.js`);
-const { MIGRATIONS } = await import(`${store}/migrations/index.js`);
-const { QueryService } = await import(`${store}/query/query.service.js`);
-const { CountsService } = await import(`${store}/query/counts.service.js`);
-const { databaseDay, ensurePartitions } = await import(`${store}/partitions/partitions.js`);
+const { openStoreDatabase, patiently } = await import('./lib/store-database.mjs');
+const { QueryService } = await import('../apps/resource-store/dist/query/query.service.js');
+const { CountsService } = await import('../apps/resource-store/dist/query/counts.service.js');
 
 const dir = await mkdtemp(join(options.dir, 'drover-history-'));
 const server = await startPostgresServer({ dir, durable: false, say });
-const dataSource = createDataSource({
-  url: server.url,
-  applicationName: 'fill-history',
-  entities: ENTITIES,
-  migrations: MIGRATIONS,
-  poolSize: 4,
-});
+let dataSource;
 try {
-  await dataSource.initialize();
-  await dataSource.runMigrations();
-  const today = await databaseDay(dataSource);
-  for (const name of ['feed', 'process_finished'])
-    await ensurePartitions(dataSource, { name, retentionDays: 30 }, today);
-  const started = performance.now();
-  // A connection of its own: a fill takes longer than a statement may.
-  const runner = dataSource.createQueryRunner();
-  await runner.query('set statement_timeout = 0');
+  dataSource = await openStoreDatabase(server.url, 'fill-history');
   const resources = Math.max(1, Math.round(rows / 100));
-  await fillHistory((sql) => runner.query(sql), { rows, days: 30, feedDays: 7, resources, say });
+  const started = performance.now();
+  await patiently(dataSource, (query) => fillHistory(query, { rows, days: 30, feedDays: 7, resources, say }));
   const fillSeconds = Math.round((performance.now() - started) / 1_000);
-  const [{ bytes }] = await runner.query('select pg_database_size(current_database())::float8 as bytes');
-  const [{ version }] = await runner.query('show server_version').then(([row]) => [{ version: row.server_version }]);
-  await runner.release();
+  const [{ bytes }] = await dataSource.query('select pg_database_size(current_database())::float8 as bytes');
+  const [{ server_version: version }] = await dataSource.query('show server_version');
   const figures = await measure(resources);
   console.log(
     JSON.stringify({
@@ -75,7 +56,7 @@ try {
     }),
   );
 } finally {
-  await dataSource.destroy().catch(() => undefined);
+  await dataSource?.destroy().catch(() => undefined);
   await server.child.stop();
   if (!options.keep) await rm(dir, { recursive: true, force: true });
   else say(`kept in ${dir}`);

@@ -41,7 +41,7 @@ export function limitEngine(connection: NatsConnection, count: number): Measured
 }
 
 export interface DroverOptions {
-  /** resources that processes run on */
+  /** resources that processes run on; 0: only what is declared and registered is prepared */
   count: number;
   /** external handlers of the process, one after the other */
   handlers: number;
@@ -81,11 +81,16 @@ export async function drover(connection: NatsConnection, options: DroverOptions)
   /** Creates a resource and waits until its create process has ended. */
   const create = async (type: string, body: JsonObject): Promise<number> => {
     const end = ends.expect();
-    const { resource } = await bus.requestUntilAnswered(
-      createResource,
-      { commandId: null, commandHash: null, notify: end.subject, type, body, accountId: null },
-      patience,
-    );
+    const { resource } = await bus
+      .requestUntilAnswered(
+        createResource,
+        { commandId: null, commandHash: null, notify: end.subject, type, body, accountId: null },
+        patience,
+      )
+      .catch((error: unknown) => {
+        end.forget();
+        throw error;
+      });
     const { exitReason } = await end.heard;
     if (exitReason !== 'DONE') throw new Error(`create of ${type} ended ${exitReason}`);
     return resource.id;
@@ -111,7 +116,7 @@ export async function drover(connection: NatsConnection, options: DroverOptions)
   if (filled === 0) await Promise.all(Array.from({ length: 64 }, creating));
   const client =
     httpUrl === undefined ? { runOne: overNats(bus, ends, faults), close: async () => undefined } : overHttp(httpUrl);
-  await untilItRuns(client.runOne, resources[0]!);
+  if (resources.length > 0) await untilItRuns(client.runOne, resources[0]!);
   return { resources, ...client };
 }
 
@@ -207,19 +212,21 @@ class Ends {
   expect(): { subject: string; heard: Promise<ProcessEnded>; forget: () => void } {
     const call = String(++this.last);
     const { client, waiting } = this;
-    return {
-      subject: SUBJECTS.notify(client, call),
-      forget: () => waiting.delete(call),
-      heard: new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          waiting.delete(call);
-          reject(new Error('no end heard'));
-        }, LOST_MILLIS);
-        waiting.set(call, (end) => {
-          clearTimeout(timer);
-          resolve(end);
-        });
-      }),
+    let timer: NodeJS.Timeout;
+    const heard = new Promise<ProcessEnded>((resolve, reject) => {
+      timer = setTimeout(() => {
+        waiting.delete(call);
+        reject(new Error('no end heard'));
+      }, LOST_MILLIS);
+      waiting.set(call, (end) => {
+        clearTimeout(timer);
+        resolve(end);
+      });
+    });
+    const forget = (): void => {
+      clearTimeout(timer);
+      waiting.delete(call);
     };
+    return { subject: SUBJECTS.notify(client, call), heard, forget };
   }
 }

@@ -129,6 +129,13 @@ class Cluster {
     return child;
   }
 
+  /** The services have been stopped; the servers stay, and others may be started. */
+  forgetServices() {
+    for (const component of Object.values(COMPONENTS)) delete this.pids[component];
+    this.metricsUrls = [];
+    this.httpUrl = undefined;
+  }
+
   /** Keeps the logs and says where. @returns the error, with that in its message */
   async failed(error) {
     this.keep = true;
@@ -138,7 +145,7 @@ class Cluster {
   }
 
   async stop() {
-    running.delete(this);
+    if (!running.delete(this)) return;
     for (const child of this.#children.splice(0).reverse()) await child.stop(30_000);
     if (this.keep) this.say(`logs and data are kept in ${this.dir}`);
     else await rm(this.dir, { recursive: true, force: true });

@@ -62,13 +62,14 @@ export class Bench {
 
   /**
    * One line, on a cluster made for it alone: nothing is left over from the line before.
-   * @param asked {inflight, http, engine} and, of a filled database, {postgresDir, history, serviceEnv}
+   * @param asked {inflight, http, engine} and, of a filled database, {postgresDir, history, serviceEnv}; beforeStop(cluster) is called when the load has ended
    */
-  async line({ engine = 'drover', inflight, http = false, postgresDir, history, serviceEnv = {} }) {
+  async line({ engine = 'drover', inflight, http = false, postgresDir, history, serviceEnv = {}, beforeStop }) {
     const { options } = this;
     const cluster = await startCluster({
       say: this.say,
-      keep: options.keep && postgresDir === undefined,
+      // Of a comparison of databases it is the filled one that --keep means.
+      keep: options.keep && !options.scale,
       profile: options.profile,
       postgresSettings: options.explain ? explaining(this.number('explain')) : [],
       ...(postgresDir ? { postgresDir } : {}),
@@ -89,7 +90,7 @@ export class Bench {
       const handlers = engine === 'limit' ? 1 : this.handlers();
       cluster.handler(handlers);
       if (options.profile || options.explain) settings.profiled = true;
-      return await this.client(cluster, 'run/client.js', {
+      const line = await this.client(cluster, 'run/client.js', {
         engine,
         inflight,
         resources,
@@ -104,6 +105,8 @@ export class Bench {
         ...(options.rate ? { rate: this.number('rate') } : {}),
         ...(history ? { history } : {}),
       });
+      await beforeStop?.(cluster);
+      return line;
     } catch (error) {
       throw await cluster.failed(error);
     } finally {
