@@ -53,7 +53,11 @@ interface Panel {
 
 /** Throughput, latency and processor time against the number of processes in flight, on an empty database. */
 export function concurrency(all: readonly ResultLine[], theme: Theme): Option | null {
-  const lines = newestRun(all, (line) => isClosed(line) && line.history === undefined && OURS.includes(line.engine), 2);
+  // Runs that measured something else have their own pictures.
+  const others = new Set(
+    all.filter((line) => line.history !== undefined || !OURS.includes(line.engine)).map(({ run }) => run),
+  );
+  const lines = newestRun(all, (line) => isClosed(line) && !others.has(line.run), 2);
   if (lines.length === 0) return null;
   const places = [...new Set(lines.map((line) => line.inflight))].sort((a, b) => a - b).map(String);
   const by = (of: Of, suffix = '', dashed = false): Series[] =>
@@ -204,8 +208,9 @@ function picture(
   const colour = (name: string): string =>
     theme.series[names.findIndex((known) => name.startsWith(known)) % theme.series.length]!;
   const gap = kind === 'bar' ? 145 : 60;
-  const width = (SIZE.width - 30) / panels.length - gap;
-  const left = (i: number): number => gap + 5 + i * (width + gap);
+  // Beside the longest bar is its number.
+  const width = (SIZE.width - 30) / panels.length - gap - (kind === 'bar' ? 45 : 0);
+  const left = (i: number): number => gap + 5 + (i * (SIZE.width - 30)) / panels.length;
   const each = <T>(of: (panel: Panel, i: number) => T): T[] => panels.map(of);
   const text = { color: theme.muted, fontSize: 11 };
   const category = (panel: Panel, gridIndex: number) => ({
@@ -245,7 +250,7 @@ function picture(
       { text: foot(lines), left: 12, bottom: 6, textStyle: { ...text, fontWeight: 'normal' } },
     ],
     ...(kind === 'line'
-      ? { legend: { data: names, top: 12, right: 12, textStyle: { color: theme.text }, itemWidth: 22 } }
+      ? { legend: { data: names, top: 12, right: 12, textStyle: { color: theme.text }, itemWidth: 22, itemGap: 18 } }
       : {}),
     grid: each((_, i) => ({ left: left(i), top: 92, width, height: SIZE.height - 92 - 80 })),
     xAxis: each<object>(kind === 'line' ? category : value),
@@ -267,6 +272,7 @@ function picture(
           : {
               data: points.map(({ x, y }) => ({
                 value: y,
+                label: { formatter: y.toLocaleString('en-US') },
                 itemStyle: { color: x.startsWith('Drover') ? theme.series[0] : theme.muted },
               })),
               barMaxWidth: 18,
