@@ -115,6 +115,25 @@ export const presence = area(
     },
   ),
   scenario(
+    'programs of one handler may register at the same moment, and again',
+    {
+      given: 'eight programs of one handler, each of which registers it with the same uuid',
+      when: 'all of them ask at once over NATS, and one asks once more',
+      then: 'all nine are answered with the same handler, which is active',
+    },
+    async (world) => {
+      await world.declare();
+      const register = () => world.handler('many', 'run', [{}]);
+      const handlers = await Promise.all(Array.from({ length: 8 }, register));
+      handlers.push(await register());
+      expect(new Set(handlers.map(({ resourceId }) => resourceId)).size).toBe(1);
+      const read = await world.suite.api.get(`/externalhandlers/${handlers[0]!.resourceId}`);
+      expect(read).toMatchObject({ state: 'active', transitioning: 'no' });
+      await (await world.running()).process.ended();
+      expect(handlers.reduce((sum, { events }) => sum + events.length, 0)).toBe(1);
+    },
+  ),
+  scenario(
     'durable: the event waits for its handler, and the attempt clock with it',
     {
       given: 'a durable handler that is away, with attempts of 600 ms and one attempt in all',

@@ -58,7 +58,7 @@ export class RegisterOverNats implements OnApplicationBootstrap, OnApplicationSh
     if (!isJsonObject(body)) throw new DroverError('InvalidBodyContent', 'A registration is a JSON object');
     const fields = await this.handlers.registration(body);
     const present = typeof fields['uuid'] === 'string' ? await this.byUuid(fields['uuid']) : null;
-    const row = present === null ? await this.create(fields) : await this.renew(present, fields);
+    const row = present === null ? await this.createOrRenew(fields) : await this.renew(present, fields);
     if (row.data['delivery'] === 'durable') await this.untilConsumed(row.name ?? '');
     const type = (await this.registry.snapshot()).types.byName(TYPE)!;
     return externalResource(row, type);
@@ -74,6 +74,19 @@ export class RegisterOverNats implements OnApplicationBootstrap, OnApplicationSh
       if (monotonicMillis() > end)
         throw new DroverError('Unavailable', 'The handler is active, but its consumer is not there yet; ask again');
       await sleep(25);
+    }
+  }
+
+  /** Programs of one handler start together, and a request that timed out comes again: another one may be first with the uuid. */
+  private async createOrRenew(fields: JsonObject): Promise<ResourceRow> {
+    try {
+      return await this.create(fields);
+    } catch (error) {
+      const { uuid } = fields;
+      const lost = error instanceof DroverError && error.code === 'NotUnique' && typeof uuid === 'string';
+      const first = lost ? await this.byUuid(uuid) : null;
+      if (first === null) throw error;
+      return this.renew(first, fields);
     }
   }
 
