@@ -56,6 +56,13 @@ describe('externalResource', () => {
     expect(externalResource({ ...ROW, regions: {} }, type)).toMatchObject({ dns: 'absent', dnsTransitioning: 'no' });
   });
 
+  it.each(['removed', 'purging', 'purged'])(
+    'a region of a resource that is %s stays where it was, and nothing is going on there',
+    (state) => {
+      expect(externalResource({ ...ROW, state }, type)).toMatchObject({ state, dns: 'adding', dnsTransitioning: 'no' });
+    },
+  );
+
   it('a message is shown as it is; at rest there is none', () => {
     expect(externalResource({ ...ROW, message: 'pulling' }, type)['transitioningMessage']).toBe('pulling');
     expect(externalResource({ ...ROW, transitioning: 'no' }, type)['transitioningMessage']).toBeNull();

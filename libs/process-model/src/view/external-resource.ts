@@ -1,6 +1,7 @@
 import type { ResourceRow } from '@drover/contracts';
 import { formatId, type Json, type JsonObject } from '@drover/kernel';
 import type { TypeDefinition } from '../definitions/types.js';
+import { isGone } from '../states/index.js';
 
 /**
  * A resource as the outside sees it (protocol §2), without links and actions: what process events, transition events and HTTP
@@ -11,10 +12,12 @@ export function externalResource(row: ResourceRow, type: TypeDefinition): JsonOb
   for (const [name, field] of Object.entries(type.fields)) {
     if (field.type !== 'password') out[name] = row.data[name] ?? null;
   }
+  // Reaching removed ended what was live in the other regions; they stay where they were, as a record.
+  const gone = isGone(row.state);
   for (const name of Object.keys(type.stateFields)) {
     const region = row.regions[name];
     out[name] = region?.state ?? type.stateFields[name]!.initial;
-    out[`${name}Transitioning`] = region?.transitioning ?? 'no';
+    out[`${name}Transitioning`] = gone ? 'no' : (region?.transitioning ?? 'no');
   }
   out['id'] = formatId(type.idPrefix, row.id);
   out['type'] = row.type;
