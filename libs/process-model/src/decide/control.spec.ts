@@ -492,6 +492,15 @@ describe('an operator', () => {
     expect(life.finished[0]!.progress.steps.at(-1)!.error).toMatchObject({ code: 'Operator.force', message: 'by ann' });
   });
 
+  it('cannot force what is removed back to life', () => {
+    const life = new Life([handler('demo', 'machine.purge')], 'removed');
+    life.start('purge');
+    const error = { code: 'InvalidOption', message: 'force needs a state to rest in: removed, purged' };
+    expect(life.operate('force', 'stopped')).toMatchObject({ kind: 'refuse', error });
+    life.operate('force', 'purged');
+    expect(life.resource).toMatchObject({ state: 'purged', transitioning: 'no' });
+  });
+
   it.each([null, 'starting', 'nowhere', '__proto__', 'attached'])(
     'cannot force %s, and hears what is possible',
     (state) => {

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { builtin, failure, handler, Life, MACHINE, ok, reply } from './life.fixture.js';
-import { operatorActions } from './operate.js';
 
 let life: Life;
 afterEach(() => expect(life.violations()).toEqual([]));
@@ -163,8 +162,29 @@ describe('a pause', () => {
     expect(life.process().status).toBe('held');
   });
 
+  it('is not passed by a retry or a skip of what it holds; a step that was skipped is not asked after it', () => {
+    life = new Life([handler('demo', 'machine.start'), handler('later', 'post.machine.start')]);
+    life.pause({ scope: 'cluster' });
+    life.start('start');
+    for (const act of ['retry', 'skip'] as const) {
+      life.operate(act);
+      expect(life.process()).toMatchObject({ status: 'held', heldBy: 'cluster', dispatch: 0 });
+      expect(life.resource.message).toBe('held: the cluster is paused by ann');
+    }
+    life.pause();
+    expect(life.sent.map(({ step }) => step)).toEqual(['post.later']);
+  });
+
+  it('holds the end of a process, where no step is left to skip', () => {
+    life = new Life();
+    life.pause({ scope: 'cluster' });
+    life.start('start');
+    const error = { code: 'ActionNotAvailable', message: 'There is no step to skip' };
+    expect(life.operate('skip')).toMatchObject({ kind: 'refuse', error });
+    expect(life.process()).toMatchObject({ status: 'held', heldBy: 'cluster' });
+  });
+
   it('lets operators cancel and force, and other processes pre-empt, what it holds', () => {
-    expect(operatorActions('held')).toEqual(expect.arrayContaining(['cancel', 'force']));
     life = new Life([handler('demo', 'machine.start,machine.stop')]);
     life.pause({ scope: 'cluster' });
     life.start('start');
@@ -287,6 +307,29 @@ describe('a limit', () => {
     life.operate('force', state ?? 'stopped');
     expect(life.admissions.at(-1)).toEqual({ kind: 'admit', handler: 'demo', waits: false });
     expect(action).toBeDefined();
+  });
+
+  it('is no way out for a retry, which asks for a place anew; a skip needs none', () => {
+    life = new Life([limited(), handler('later', 'post.machine.start')]);
+    life.start('start');
+    life.operate('skip');
+    expect(life.process()).toMatchObject({ status: 'held', heldBy: 'limit/demo' });
+    expect(life.progress.done).toEqual(['pre.demo']);
+    life.pass(30_000);
+    life.operate('retry');
+    expect(life.process()).toMatchObject({ status: 'held', heldBy: 'limit/demo', waitDeadlineInMillis: 60_000 });
+    expect(life.admissions.at(-1)).toEqual({ kind: 'admit', handler: 'demo', waits: true });
+    life.operate('skip');
+    expect(life.sent.map(({ step }) => step)).toEqual(['post.later']);
+  });
+
+  it('gives back a place that was given to what an operator skips', () => {
+    life = new Life([handler('demo', 'machine.start', { limits: { maxInFlight: 3, circuitBreaker: null } })]);
+    life.start('start');
+    life.grant();
+    life.operate('skip');
+    expect(life.resource.state).toBe('running');
+    expect(life.admissions.at(-1)).toEqual({ kind: 'admit', handler: 'demo', waits: false });
   });
 
   it('says that the handler is full once that is known, and clears it with the attempt', () => {

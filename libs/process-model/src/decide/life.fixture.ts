@@ -43,6 +43,7 @@ processes:
   hurry: { start: [stopped], transitioning: hurrying, done: running, totalMillis: 2500, onError: stop2, ${common()} }
   stop2: { start: [hurrying], transitioning: stopping2, done: stopped, ${common()} }
   remove: { start: [requested, stopped, failed], transitioning: removing, done: removed, ${common()} }
+  purge: { start: [removed], transitioning: purging, done: purged, ${common()} }
   attach: { stateField: disk, start: [detached], transitioning: attaching, done: attached, ${common()} }
   detach: { stateField: disk, start: [attached, attaching], transitioning: detaching, done: detached, ${common()} }
 `;
@@ -222,9 +223,14 @@ export class Life {
 
   /** The store gives the process its place at the handler, and an engine wakes it. */
   admit(stateField = 'state'): void {
+    this.grant(stateField);
+    this.input({ kind: 'wake' }, stateField);
+  }
+
+  /** As {@link admit}, before the engine hears of it. */
+  grant(stateField = 'state'): void {
     const held = this.heldOf(stateField)!;
     held.row = { ...held.row, version: held.row.version + 1, admitted: held.row.heldBy!.replace('limit/', '') };
-    this.input({ kind: 'wake' }, stateField);
   }
 
   /** The store says, in the commit that ends its parent early, that the process is to cancel itself. It is due then. */

@@ -1,6 +1,6 @@
 import type { OperatorAction } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
-import { restingStates } from '../states/index.js';
+import { isGone, restingStates } from '../states/index.js';
 import { cancel, leave } from './cancel.js';
 import type { Draft } from './draft.js';
 import { clip } from './progress.js';
@@ -20,7 +20,7 @@ export interface OperatorInput {
 }
 
 /** Statuses in which no handler works: a step may be repeated or skipped without two working at once. */
-const IDLE: ReadonlySet<string> = new Set(['parked', 'backoff', 'delayed', 'waitingHandler', 'ready']);
+const IDLE: ReadonlySet<string> = new Set(['parked', 'backoff', 'delayed', 'waitingHandler', 'held', 'ready']);
 
 /** Acts that go on with the same process. */
 const REPEATS: ReadonlySet<string> = new Set(['retry', 'skip', 'replay']);
@@ -104,9 +104,11 @@ function again(draft: Draft): null {
 }
 
 function force(draft: Draft, state: string | null, audit: { code: string; message: string }): DroverError | null {
-  const resting = restingStates(draft.around.type, draft.process.stateField);
-  if (state === null || !resting.has(state))
-    return new DroverError('InvalidOption', `force needs a state to rest in: ${[...resting].join(', ')}`, {
+  // What is removed stays so: its other regions have ended, and whoever related to it has gone on.
+  const gone = isGone(draft.resource.state);
+  const resting = [...restingStates(draft.around.type, draft.process.stateField)].filter((one) => !gone || isGone(one));
+  if (state === null || !resting.includes(state))
+    return new DroverError('InvalidOption', `force needs a state to rest in: ${resting.join(', ')}`, {
       fieldName: 'state',
     });
   draft.record('canceled', audit);
