@@ -2,8 +2,20 @@ import type { JsonObject } from '@drover/kernel';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Tries of a call that is answered 503: a loaded machine may be late, as the protocol allows. */
+/** Tries of a call that is answered late: a loaded machine may be, as the protocol allows. */
 const TRIES = 10;
+
+/** Calls again, ever more slowly, as long as the error says that it may go better. The call must be one that may be repeated. */
+export async function patiently<T>(call: () => Promise<T>, isLate: (error: unknown) => boolean): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isLate(error) || tries === TRIES) throw error;
+      await sleep(tries * 100);
+    }
+  }
+}
 
 /** An answer that is an error, as HTTP gave it. */
 export class ApiError extends Error {
@@ -32,14 +44,10 @@ export class Api {
   ): Promise<JsonObject> {
     // A repeat of a write must be the same write: a gateway that was out of time does not know what became of it.
     const key: Record<string, string> = method === 'GET' ? {} : { 'idempotency-key': randomUUID() };
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.once(method, path, body, { ...key, ...headers });
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.status !== 503 || tries === TRIES) throw error;
-        await sleep(tries * 100);
-      }
-    }
+    return patiently(
+      () => this.once(method, path, body, { ...key, ...headers }),
+      (error) => error instanceof ApiError && error.status === 503,
+    );
   }
 
   private async once(

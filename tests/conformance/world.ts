@@ -1,10 +1,10 @@
 import { registerHandler, type TransitionEvent } from '@drover/contracts';
-import { isJsonObject, type Json, type JsonObject } from '@drover/kernel';
+import { DroverError, isJsonObject, type Json, type JsonObject } from '@drover/kernel';
 import { waitFor } from '@drover/testing';
 import { parse } from 'yaml';
 import { type Answer, type Delivery, inTurn, SILENCE, TestHandler } from '../support/index.js';
 import { DurableHandler, type WorkAnswer } from '../support/durable-handler.js';
-import { ApiError } from './api.js';
+import { ApiError, patiently } from './api.js';
 import type { Scenario } from './scenario.js';
 import type { Suite } from './suite.js';
 
@@ -136,7 +136,7 @@ export class World {
     const { attends = true, onError, ...rest } = settings;
     const handler = await this.replica(name, replies);
     if (!attends) await handler.leave();
-    const registered = await this.suite.cluster.bus.request(registerHandler, {
+    const registered = await this.register({
       name: handler.name,
       uuid: handler.name,
       processConfigs: [
@@ -145,6 +145,11 @@ export class World {
       ...(rest as JsonObject),
     });
     return new Handler(this, handler, String(registered['id']));
+  }
+
+  /** A registration that comes again with the same uuid changes nothing. */
+  private register(registration: JsonObject): Promise<JsonObject> {
+    return patiently(() => this.suite.cluster.bus.request(registerHandler, registration), isUnavailable);
   }
 
   /** One more program of a handler. */
@@ -170,7 +175,7 @@ export class World {
     this.handlers.push(handler);
     const processConfigs = [{ name: this.processes(processes), onError: null }];
     const registration = { name: handler.name, uuid: handler.name, delivery: 'durable', processConfigs };
-    await this.suite.cluster.bus.request(registerHandler, { ...registration, ...(rest as JsonObject) });
+    await this.register({ ...registration, ...(rest as JsonObject) });
     if (attends) await handler.attend();
     return handler;
   }
@@ -214,8 +219,8 @@ export class World {
   /** Pauses what a scope names (`type/<name>`, `resource/<number>`, `handler/<name>`), as ada. */
   async pause(scope: string, reason: string | null = null): Promise<{ lift: () => Promise<unknown> }> {
     const { client } = this.suite.cluster;
-    await client.pause(scope, reason);
-    return { lift: () => client.lift(scope) };
+    await patiently(() => client.pause(scope, reason), isUnavailable);
+    return { lift: () => patiently(() => client.lift(scope), isUnavailable) };
   }
 
   /** The error that a request is refused with. */
@@ -248,6 +253,10 @@ export class World {
     }
     return value;
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof DroverError && error.code === 'Unavailable';
 }
 
 function asReply(reply: JsonObject): Reply {

@@ -178,23 +178,6 @@ export const cancel = area(
     },
   ),
   scenario(
-    'while it is canceling, only force is offered',
-    {
-      given: 'a process that is canceling',
-      when: 'its actions are listed, and it is retried',
-      then: 'force is listed alone, and retry is refused with ActionNotAvailable',
-    },
-    async (world) => {
-      const { process, delivery } = await atWork(world);
-      await process.operate('cancel');
-      const { actions } = await process.until({ status: 'canceling' });
-      expect(Object.keys(actions as object)).toEqual(['force']);
-      expect(await world.refused(process.operate('retry'))).toMatchObject({ status: 422, code: 'ActionNotAvailable' });
-      delivery.reply({});
-      await process.ended();
-    },
-  ),
-  scenario(
     'a failed attempt of a cancelled process is not tried again',
     {
       given: 'a process with three attempts that is canceling',

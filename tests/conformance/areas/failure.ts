@@ -109,6 +109,7 @@ export const failure = area(
         { outcome: 'timeout', error: { code: 'TIMEOUT' } },
         { outcome: 'done', attempt: 2 },
       ]);
+      expect((await process.executions()).map(({ exitReason }) => exitReason)).toEqual(['TIMEOUT', 'DONE']);
       expect((await thing.read())['size']).toBe(2);
     },
   ),
@@ -195,6 +196,28 @@ export const failure = area(
     },
   ),
   scenario(
+    "nonRetryable of a handler adds to the process's, and TIMEOUT is a code like any other",
+    {
+      given:
+        'a process with `nonRetryable: [NoDisk]`, a handler of its own `nonRetryable: [NoNet]`, and one of [TIMEOUT]',
+      when: 'handlers fail with NoDisk and with NoNet, and one stays silent',
+      then: 'each process is parked after one attempt of three',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { timeoutMillis: 300, retry: { nonRetryable: [NoDisk] } } }');
+      await world.declare('processes: { run: { timeoutMillis: 300 } }', 'other');
+      const replies = [failed('no', { code: 'NoDisk' }), failed('no', { code: 'NoNet' })];
+      await world.handler('a', 'run', replies, { retry: { nonRetryable: ['NoNet'] } });
+      await world.handler('b', 'other.run', [SILENT], { retry: { nonRetryable: ['TIMEOUT'] } });
+      for (const code of ['NoDisk', 'NoNet', 'TIMEOUT']) {
+        const thing = await world.create({}, code === 'TIMEOUT' ? 'other' : 'thing');
+        const process = await thing.act('run');
+        expect(await process.ended()).toBe('PARKED');
+        expect(await process.steps()).toMatchObject([{ attempt: 1, error: { code } }]);
+      }
+    },
+  ),
+  scenario(
     "a handler's own retry policy wins over the process's",
     {
       given:
@@ -257,6 +280,51 @@ export const failure = area(
       const { process } = await world.running();
       expect(await process.ended()).toBe('PARKED');
       expect(await process.read()).toMatchObject({ error: { code: 'TotalTimeout' } });
+    },
+  ),
+  scenario(
+    'the total clock ends a process also between two attempts, and while a handler works',
+    {
+      given: 'a totalMillis of 800 ms; a handler that is to be tried again in an hour, and one that stays silent',
+      when: 'the time is up',
+      then: 'both processes are parked with TotalTimeout, of which onError would start like after any failure',
+    },
+    async (world) => {
+      await world.declare(`
+        processes:
+          run: { totalMillis: 800, retry: { initialMillis: 3600000, maxMillis: 3600000 } }
+          stop: { start: [inactive], totalMillis: 800, onError: fail }
+          fail: { start: [stopping] }`);
+      await world.handler('a', 'run', [failed('no')]);
+      await world.handler('b', 'stop', [SILENT]);
+      const { process } = await world.running();
+      const other = await world.create();
+      const stop = await other.act('stop');
+      expect(await process.ended()).toBe('PARKED');
+      expect(await process.read()).toMatchObject({ error: { code: 'TotalTimeout' } });
+      expect(await stop.ended()).toBe('FAILED');
+      expect(await other.until({ state: 'broken' })).toMatchObject({ transitioning: 'error' });
+    },
+  ),
+  scenario(
+    "a handler's own total clock bounds its attempts of one step with the pauses between them",
+    {
+      given: 'handlers registered with `totalMillis: 700`, of processes with a hundred attempts of 10 s',
+      when: 'one of them fails each time, the other one stays silent',
+      then: 'both are parked long before their attempts are spent, the silent one with HandlerTotalTimeout',
+    },
+    async (world) => {
+      const retry = 'processes: { run: { retry: { maxAttempts: 100, initialMillis: 200, maxMillis: 200 } } }';
+      await world.declare(retry);
+      await world.declare(retry, 'other');
+      const failing = await world.handler('a', 'run', [failed('no disk')], { totalMillis: 700 });
+      const silent = await world.handler('b', 'other.run', [SILENT], { totalMillis: 700 });
+      const { process } = await world.running();
+      const other = await (await world.create({}, 'other')).act('run');
+      expect([await process.ended(), await other.ended()]).toEqual(['PARKED', 'PARKED']);
+      expect(await other.read()).toMatchObject({ error: { code: 'HandlerTotalTimeout' } });
+      expect(failing.events.length).toBeLessThan(20);
+      expect(silent.events).toHaveLength(1);
     },
   ),
   scenario(

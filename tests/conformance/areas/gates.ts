@@ -221,4 +221,94 @@ export const gates = area(
       expect(await process.ended()).toBe('DONE');
     },
   ),
+  scenario(
+    'who waits for a place can be skipped; a retry does not get past the queue',
+    {
+      given: 'a handler with `maxInFlight: 1` at work on another resource, and a second handler behind it',
+      when: 'the held process is retried, and then its step is skipped',
+      then: 'after the retry it is held still; after the skip the second handler is asked, and the first one never',
+    },
+    async (world) => {
+      await world.declare();
+      const narrow = await world.handler('a', 'run', [SILENT], { maxInFlight: 1 });
+      const next = await world.handler('b', 'run', [{}]);
+      const first = await world.running();
+      const delivery = await narrow.asked();
+      const { process } = await world.running();
+      await process.until({ status: 'held' });
+      await process.operate('retry');
+      expect((await process.read())['status']).toBe('held');
+      await process.operate('skip');
+      expect(await process.ended()).toBe('DONE');
+      expect(narrow.events).toHaveLength(1);
+      delivery.reply({});
+      expect(await first.process.ended()).toBe('DONE');
+      expect(next.events).toHaveLength(2);
+    },
+  ),
+  scenario(
+    'who is held by an open circuit can be skipped; a retry waits for the circuit',
+    {
+      given: 'a handler with `circuitBreaker: {failures: 1, openMillis: 3600000}` that failed once',
+      when: 'the held process is retried, and then its step is skipped',
+      then: 'after the retry it is held still, and the handler was asked once; after the skip it is done',
+    },
+    async (world) => {
+      await world.declare();
+      const handler = await world.handler('shaky', 'run', [failed('no')], {
+        circuitBreaker: { failures: 1, openMillis: 3_600_000 },
+      });
+      const { thing, process } = await world.running();
+      await thing.until(({ transitioningMessage }) => /circuit open/.test(String(transitioningMessage)));
+      await process.operate('retry');
+      await process.until({ status: 'held' });
+      expect(await thing.whyProcess()).toMatchObject({ gate: { kind: 'circuit' } });
+      await process.operate('skip');
+      expect(await process.ended()).toBe('DONE');
+      expect(handler.events).toHaveLength(1);
+    },
+  ),
+  scenario(
+    'an operator does not get past a pause by a retry or a skip',
+    {
+      given: 'a process held by a pause of its type, with two handlers',
+      when: 'it is retried, the first step is skipped, and the pause is lifted then',
+      then: 'it is held after each act; after the pause only the second handler is asked',
+    },
+    async (world) => {
+      await world.declare();
+      const [a, b] = [await world.handler('a', 'run', [{}]), await world.handler('b', 'run', [{}])];
+      const thing = await world.create();
+      const pause = await world.pause(`type/${world.type()}`);
+      const process = await thing.act('run');
+      for (const act of ['retry', 'skip'] as const) {
+        await process.operate(act);
+        expect((await process.read())['status']).toBe('held');
+      }
+      await pause.lift();
+      expect(await process.ended()).toBe('DONE');
+      expect([a.events.length, b.events.length]).toEqual([0, 1]);
+    },
+  ),
+  scenario(
+    'the waiting clock bounds the wait for a place',
+    {
+      given: 'a handler with `maxInFlight: 1` at work on another resource, and a waitMillis of 1 s',
+      when: 'a held process has waited that long',
+      then: 'it is parked with HandlerBusy, which names the handler, and no attempt was spent',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { waitMillis: 1000 } }');
+      const handler = await world.handler('narrow', 'run', [SILENT], { maxInFlight: 1 });
+      const first = await world.running();
+      const delivery = await handler.asked();
+      const { process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      const message = expect.stringContaining(world.handlerName('narrow')) as unknown;
+      expect(await process.read()).toMatchObject({ error: { code: 'HandlerBusy', message } });
+      expect(handler.events).toHaveLength(1);
+      delivery.reply({});
+      expect(await first.process.ended()).toBe('DONE');
+    },
+  ),
 );

@@ -1,4 +1,5 @@
 import type { Area } from '../scenario.js';
+import { alone } from './alone.js';
 import { cancel } from './cancel.js';
 import { durableSteps } from './durable-steps.js';
 import { failure } from './failure.js';
@@ -15,7 +16,7 @@ import { results } from './results.js';
 import { scheduling } from './scheduling.js';
 import { why } from './why.js';
 
-/** All areas, in the order of the page. */
+/** The areas whose scenarios run beside each other, in the order of the page. */
 export const AREAS: readonly Area[] = [
   scheduling,
   ordering,
@@ -33,3 +34,8 @@ export const AREAS: readonly Area[] = [
   why,
   purge,
 ];
+
+/** Those that would disturb others. */
+export const ALONE: readonly Area[] = [alone];
+
+export const ALL: readonly Area[] = [...AREAS, ...ALONE];

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
 import { DISK } from '../situations.js';
-import { SILENT } from '../world.js';
+import { failed, failedForGood, SILENT } from '../world.js';
 
 export const preemption = area(
   'Pre-emption and regions',
@@ -82,6 +82,25 @@ export const preemption = area(
     },
   ),
   scenario(
+    'with no attempt under way, the new process begins at once',
+    {
+      given: '`run` in backoff for an hour, and a handler of `stop`',
+      when: '`stop` is started',
+      then: '`run` ends CANCELED, `stop` is done, and the handler of `run` heard no notice',
+    },
+    async (world) => {
+      await world.declare('processes: { run: { retry: { initialMillis: 3600000, maxMillis: 3600000 } } }');
+      const runner = await world.handler('runner', 'run', [failed('no')]);
+      const stopper = await world.handler('stopper', 'stop', [{}]);
+      const { thing, process } = await world.running();
+      await process.until({ status: 'backoff' });
+      await thing.runs('stop');
+      expect(await process.ended()).toBe('CANCELED');
+      expect(stopper.events).toHaveLength(1);
+      expect(runner.program.cancels).toHaveLength(0);
+    },
+  ),
+  scenario(
     'each region has a process of its own, at the same time',
     {
       given: 'a type with the region diskState, and handlers for `run` and `attach` that work at the same time',
@@ -123,21 +142,89 @@ export const preemption = area(
     },
   ),
   scenario(
-    'reaching removed cancels what is live in other regions, in the same transaction',
+    'pre-emption in one region leaves the other one alone',
     {
-      given: '`attach` at work on diskState',
-      when: 'the resource reaches removed',
-      then: '`attach` has ended CANCELED',
+      given: '`run` and `attach` at work at the same time',
+      when: '`detach` pre-empts `attach`, and both handlers answer',
+      then: '`attach` ends CANCELED, `run` and `detach` are DONE; only the handler of `attach` heard a notice',
     },
     async (world) => {
       await world.declare(DISK);
-      const attacher = await world.handler('attacher', 'attach');
+      const [runner, attacher] = [await world.handler('runner', 'run'), await world.handler('attacher', 'attach')];
       const thing = await world.create();
-      const attach = await thing.act('attach');
-      await attacher.asked();
+      const [run, attach] = [await thing.act('run'), await thing.act('attach')];
+      const [one, two] = [await runner.asked(), await attacher.asked()];
+      const detach = await thing.act('detach');
+      two.reply({});
+      expect([await attach.ended(), await detach.ended()]).toEqual(['CANCELED', 'DONE']);
+      expect(await thing.read()).toMatchObject({ state: 'running', transitioning: 'yes', diskState: 'detached' });
+      one.reply({});
+      expect(await run.ended()).toBe('DONE');
+      expect([runner, attacher].map(({ program }) => program.cancels.length)).toEqual([0, 1]);
+    },
+  ),
+  scenario(
+    'a parked region shows on its own flag, and is forced to a state of its own',
+    {
+      given: '`attach` whose handler fails for good, on a resource that rests in inactive',
+      when: 'an operator forces `ran`, a state of the other region, and then `detached`',
+      then: 'diskStateTransitioning is error and transitioning is no; the first is 422 InvalidOption, the second one moves diskState',
+    },
+    async (world) => {
+      await world.declare(DISK);
+      await world.handler('attacher', 'attach', [failedForGood('no bus')]);
+      const thing = await world.create();
+      const attach = await thing.runs('attach');
+      expect(await thing.read()).toMatchObject({
+        transitioning: 'no',
+        diskState: 'attaching',
+        diskStateTransitioning: 'error',
+      });
+      expect(await world.refused(attach.operate('force', { state: 'ran' }))).toMatchObject({ code: 'InvalidOption' });
+      await attach.operate('force', { state: 'detached' });
+      expect(await thing.read()).toMatchObject({
+        state: 'inactive',
+        diskState: 'detached',
+        diskStateTransitioning: 'no',
+      });
+    },
+  ),
+  scenario(
+    'reaching removed cancels what is live in other regions, in the same transaction',
+    {
+      given: '`attach` at work on diskState, and the region portState parked',
+      when: 'the resource reaches removed, and the handler of `attach` answers then',
+      then: 'both ended CANCELED, no region is transitioning, the handler heard a notice, and its answer changes nothing',
+    },
+    async (world) => {
+      await world.declare(`
+        stateFields: { diskState: { initial: detached }, portState: { initial: closed } }
+        processes:
+          attach: { stateField: diskState, start: [detached], transitioning: attaching, done: detached }
+          open: { stateField: portState, start: [closed], transitioning: opening, done: closed }`);
+      const attacher = await world.handler('attacher', 'attach');
+      await world.handler('opener', 'open', [failedForGood('no port')]);
+      const thing = await world.create();
+      const [attach, open] = [await thing.act('attach'), await thing.runs('open')];
+      const delivery = await attacher.asked();
       await thing.runs('remove');
-      expect((await thing.read())['state']).toBe('removed');
-      expect(await attach.ended()).toBe('CANCELED');
+      // Not awaited: whoever sees removed sees the other two ended.
+      expect(await thing.read()).toMatchObject({
+        state: 'removed',
+        transitioning: 'no',
+        diskStateTransitioning: 'no',
+        portStateTransitioning: 'no',
+      });
+      expect(await attach.read()).toMatchObject({ status: 'finished', exitReason: 'CANCELED' });
+      expect(await open.read()).toMatchObject({ status: 'finished', exitReason: 'CANCELED' });
+      const { id, key } = delivery.event;
+      await expect.poll(() => attacher.program.cancels).toMatchObject([{ id, key }]);
+      const { revision } = await thing.read();
+      delivery.reply({ data: { size: 9 } });
+      // A process of another resource that ended afterwards: by then the late answer was looked at as well.
+      attacher.answers({});
+      await (await world.create()).runs('attach');
+      expect(await thing.read()).toMatchObject({ revision, size: null });
     },
   ),
   scenario(

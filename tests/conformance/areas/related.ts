@@ -1,6 +1,6 @@
 import { waitFor } from '@drover/testing';
 import { expect } from 'vitest';
-import { area, scenario } from '../scenario.js';
+import { area, inProcess, scenario } from '../scenario.js';
 import { failedForGood, type Handler, type Reply, SILENT, type Thing, type World } from '../world.js';
 
 const DISK = 'fields: { thingId: { type: reference, to: thing, update: true } }';
@@ -383,6 +383,65 @@ processes: { run: { related: [{ forEach: platters, process: run }] } }`,
       const { thing, disks } = await withDisks(world, '{ forEach: disks, process: run }', 2);
       const { data } = await world.suite.api.get(`${thing.path}/disks`);
       expect((data as { id: string }[]).map(({ id }) => id).toSorted()).toEqual(disks.map(({ id }) => id).toSorted());
+    },
+  ),
+  inProcess(
+    'the result of a handler inside the engine may ask for related work, which is done behind its step',
+    {
+      given: 'a thing with two disks, a handler inside the engine, and one over NATS behind it',
+      when: 'the first one answers `{"related": [{"forEach": "disks", "process": "run"}]}`',
+      then: 'both disks run as children of the process, before the second handler is asked',
+    },
+    async (world) => {
+      await world.declare('relationships: { disks: { list: disk, by: thingId } }');
+      await world.declare(DISK, 'disk');
+      const thing = await world.create();
+      const make = () => world.create({ thingId: thing.id }, 'disk');
+      const disks = [await make(), await make()];
+      let seen: unknown[] = [];
+      const look = async () => {
+        seen = await states(disks);
+        return {};
+      };
+      await world.handler('late', 'run', [look], { priority: 1_100 });
+      const process = await thing.runs('run', { script: [{ related: [{ forEach: 'disks', process: 'run' }] }] });
+      expect(await process.read()).toMatchObject({ exitReason: 'DONE' });
+      expect(seen).toEqual(['ran', 'ran']);
+      const { data } = await world.suite.api.get(`/processinstances?parentId=${process.id}`);
+      expect(data).toHaveLength(2);
+    },
+  ),
+  inProcess(
+    'related work of a result that names no relationship is a failure that names it',
+    {
+      given: 'a thing without relationships, and a handler inside the engine',
+      when: 'it answers with related work for `shelves`',
+      then: 'the step has failed for good with HandlerDataRefused, which names `shelves`',
+    },
+    async (world) => {
+      await world.declare();
+      const thing = await world.create();
+      const process = await thing.runs('run', { script: [{ related: [{ forEach: 'shelves', process: 'run' }] }] });
+      const message = expect.stringContaining('shelves') as unknown;
+      expect(await process.read()).toMatchObject({ status: 'parked', error: { code: 'HandlerDataRefused', message } });
+    },
+  ),
+  scenario(
+    'a reply over NATS cannot ask for related work',
+    {
+      given: 'a handler over NATS at work',
+      when: 'it answers with `related`, and then properly',
+      then: 'the first answer is rejected like any unknown key, and the second one counts',
+    },
+    async (world) => {
+      await withDisks(world, '', 0);
+      const handler = await world.handler('a', 'run');
+      const { process } = await world.running();
+      const delivery = await handler.asked();
+      delivery.reply({ related: [{ forEach: 'disks', process: 'run' }] });
+      delivery.reply({});
+      expect(await process.ended()).toBe('DONE');
+      expect((await process.steps()).map(({ outcome }) => outcome)).toEqual(['rejected', 'done']);
     },
   ),
 );

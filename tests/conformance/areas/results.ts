@@ -1,6 +1,7 @@
 import { waitFor } from '@drover/testing';
 import { expect } from 'vitest';
 import { area, bothKinds, scenario } from '../scenario.js';
+import { progress } from '../world.js';
 
 export const results = area(
   'Results',
@@ -55,7 +56,7 @@ export const results = area(
     {
       given: 'a type without the field `colour`',
       when: 'the handler answers `{"data": {"colour": "red", "size": 7}}`',
-      then: 'the step has failed for good, nothing of the result is written, and the record names `colour`',
+      then: 'the step has failed for good, and nothing of the result is written; its record, the process, the resource and why name `colour`',
     },
     async (world) => {
       await world.declare();
@@ -63,9 +64,11 @@ export const results = area(
       const { thing, process } = await world.running();
       expect(await process.ended()).toBe('PARKED');
       expect(await thing.read()).toMatchObject({ state: 'running', transitioning: 'error', size: null });
-      const steps = await process.steps();
-      expect(steps).toHaveLength(1);
-      expect(JSON.stringify(steps[0]!['error'])).toContain('colour');
+      const error = { code: 'HandlerDataRefused', message: expect.stringContaining('colour') as unknown };
+      expect(await process.steps()).toMatchObject([{ outcome: 'failed', error }]);
+      expect(await process.read()).toMatchObject({ error });
+      expect((await thing.read())['transitioningMessage']).toContain('colour');
+      expect((await thing.why())['message']).toContain('colour');
     },
   ),
   scenario(
@@ -147,6 +150,62 @@ export const results = area(
       expect((await always.read())['state']).toBe('stopped');
     },
   ),
+  scenario(
+    '`always` goes on without being asked: create leads through to the other process in one instance',
+    {
+      given: 'a type whose `create` has `delegate: {to: run, always: true}`',
+      when: 'a resource is created, and a handler of `run` is there',
+      then: 'one process instance moves it to registering, running and ran; it never rests in inactive',
+    },
+    async (world) => {
+      await world.declare(`
+        processes:
+          create: { start: [requested], transitioning: registering, done: inactive, delegate: { to: run, always: true } }`);
+      const handler = await world.handler('a', 'run', [{}]);
+      const thing = await world.createOnly();
+      expect(await thing.creation.ended()).toBe('DONE');
+      expect(await thing.moves()).toEqual(['requested>registering', 'registering>running', 'running>ran']);
+      expect(handler.events.map(({ processId }) => processId)).toEqual([thing.creation.id]);
+      expect(await thing.processes()).toHaveLength(1);
+    },
+  ),
+  scenario(
+    '`delegate: true` without a delegate changes nothing, and the record says so',
+    {
+      given: 'a process without a delegate',
+      when: 'its handler answers `{"delegate": true}`',
+      then: 'it rests in ran with DONE, and its step is recorded as done with NoDelegate',
+    },
+    async (world) => {
+      await world.declare();
+      await world.work({ delegate: true });
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('DONE');
+      expect((await thing.read())['state']).toBe('ran');
+      expect(await process.steps()).toMatchObject([{ outcome: 'done', error: { code: 'NoDelegate' } }]);
+    },
+  ),
+  scenario(
+    'a delegate whose work is done where the process ends is ALREADY_DONE',
+    {
+      given: '`run` with a delegate that starts in stopped only and ends in ran, which the definition accepts',
+      when: 'the handler of `run` answers `{"delegate": true}`',
+      then: '`run` ends with ALREADY_DONE in ran, and the delegate did not run',
+    },
+    async (world) => {
+      await world.declare(`
+        processes:
+          run: { delegate: rerun }
+          rerun: { start: [stopped], transitioning: rerunning, done: ran }
+        accept: [{ finding: delegate-impossible, why: ran is where it leads }]`);
+      const handler = await world.handler('again', 'rerun', [{}]);
+      await world.work({ delegate: true });
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('ALREADY_DONE');
+      expect((await thing.read())['state']).toBe('ran');
+      expect(handler.events).toHaveLength(0);
+    },
+  ),
   bothKinds(
     '`chainProcess` ends by starting another process of the same resource',
     {
@@ -183,6 +242,40 @@ export const results = area(
       expect(JSON.stringify(second)).toContain(world.processes('stop'));
     },
   ),
+  bothKinds(
+    'a chain to a process whose done state is reached is ALREADY_DONE, a success',
+    {
+      given: '`rerun`, from stopped to ran, and a handler of `run`, which ends in ran',
+      when: 'the handler answers `{"chainProcess": "<type>.rerun"}`',
+      then: '`run` ends with ALREADY_DONE in ran, its data are written, and `rerun` has no instance',
+    },
+    async (world) => {
+      await world.declare('processes: { rerun: { start: [stopped], transitioning: rerunning, done: ran } }');
+      await world.work({ chainProcess: world.processes('rerun'), data: { size: 3 } });
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('ALREADY_DONE');
+      expect(await process.read()).toMatchObject({ result: 'SUCCESS' });
+      expect(await thing.read()).toMatchObject({ state: 'ran', transitioning: 'no', size: 3 });
+      expect((await thing.processes()).map(({ processName }) => processName)).not.toContain(world.processes('rerun'));
+    },
+  ),
+  scenario(
+    'a chain to a process that starts and ends in the reached state runs it',
+    {
+      given: '`tune`, from ran to ran, and a handler of `run` that chains to it',
+      when: 'the handler has answered',
+      then: '`run` ends with CHAIN, and `tune` runs: whether it ran is never guessed from the state',
+    },
+    async (world) => {
+      await world.declare('processes: { tune: { start: [ran], transitioning: tuning, done: ran } }');
+      const tuner = await world.handler('tuner', 'tune', [{}]);
+      await world.work({ chainProcess: world.processes('tune') });
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('CHAIN');
+      await thing.until({ state: 'ran', transitioning: 'no' });
+      expect(tuner.events).toHaveLength(1);
+    },
+  ),
   scenario(
     'a chain that cannot start is a failure that names why',
     {
@@ -214,7 +307,45 @@ export const results = area(
         { outcome: 'delayed', attempt: 1 },
         { outcome: 'done', attempt: 1 },
       ]);
+      expect((await process.executions()).map(({ exitReason }) => exitReason)).toEqual(['DELAY', 'DONE']);
       expect((await thing.read())['size']).toBe(1);
+    },
+  ),
+  bothKinds(
+    'data of a delay are written and judged like those of a result',
+    {
+      given: 'a handler that asks for a delay with size 7, and then for another one with an undeclared `colour`',
+      when: 'both have been answered',
+      then: 'the size is 7, the process is parked with HandlerDataRefused, which names `colour`',
+    },
+    async (world) => {
+      await world.declare();
+      await world.work({ delayMillis: 20, data: { size: 7, asked: 1 } }, { delayMillis: 20, data: { colour: 'red' } });
+      const { thing, process } = await world.running();
+      expect(await process.ended()).toBe('PARKED');
+      expect((await thing.read())['size']).toBe(7);
+      const message = expect.stringContaining('colour') as unknown;
+      expect(await process.read()).toMatchObject({ error: { code: 'HandlerDataRefused', message } });
+      expect(await process.steps()).toMatchObject([{ outcome: 'delayed' }, { outcome: 'failed' }]);
+    },
+  ),
+  scenario(
+    'data of a progress report are written at once, and judged like those of a result',
+    {
+      given: 'a handler that reports progress with size 7, and then with an undeclared `colour`',
+      when: 'both have been read',
+      then: 'the size is 7, and the attempt has failed for good with HandlerDataRefused',
+    },
+    async (world) => {
+      await world.declare();
+      const handler = await world.handler('a', 'run');
+      const { thing, process } = await world.running();
+      const delivery = await handler.asked();
+      delivery.reply({ ...progress('half'), data: { size: 7 } });
+      await thing.until({ size: 7, state: 'running', transitioningMessage: 'half' });
+      delivery.reply({ ...progress('more'), data: { colour: 'red' } });
+      expect(await process.ended()).toBe('PARKED');
+      expect(await process.read()).toMatchObject({ error: { code: 'HandlerDataRefused' } });
     },
   ),
   bothKinds(
