@@ -22,7 +22,6 @@ function finished(life: Life, startTime: number): ProcessView {
     data: {},
     parentId: null,
     parentDispatch: null,
-    parentEnd: null,
     priority: 0,
     accountId: null,
     startTime,
