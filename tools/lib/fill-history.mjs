@@ -48,7 +48,7 @@ const RESOURCES_AT_ONCE = 50_000;
  * @param {number} options.resources
  * @param {string} options.type      as it is declared
  * @param {string} options.state     at rest
- * @param {number} options.revision  of all of them
+ * @param {number} options.revision  of all of them: as many as each has rows in the feed
  * @param {(line: string) => void} [options.say]
  */
 export async function fillResources(query, { resources, type, state, revision, say = () => {} }) {
@@ -116,6 +116,6 @@ const feed =
   ({ resources, type, verbs }) =>
   (from, to, day, perDay) => `
   (id, resource_id, process_id, time, revision, kind, process, from_state, to_state)
-  select n, 1 + n * 7919 % ${resources}, ${resources} + 2 * n, ${timeOf(from, day, perDay)}, 1 + n / ${resources}, 'done',
+  select n, 1 + n * 7919 % ${resources}, ${resources} + 2 * n, ${timeOf(from, day, perDay)}, 1 + (n - 1) / ${resources}, 'done',
          '${type.toLowerCase()}.${verbs[0]}', 'starting', 'running'
     from generate_series(${from}::bigint, ${to}::bigint) n`;

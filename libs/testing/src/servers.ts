@@ -5,4 +5,4 @@ export { startNatsServer } from '../../../tools/lib/nats.mjs';
 export { startPostgresServer } from '../../../tools/lib/postgres.mjs';
 export { freePort } from '../../../tools/lib/ports.mjs';
 export { startChild, type Child } from '../../../tools/lib/children.mjs';
-export { fillHistory } from '../../../tools/lib/fill-history.mjs';
+export { fillHistory, fillResources } from '../../../tools/lib/fill-history.mjs';

@@ -26,7 +26,7 @@ export async function filledDatabase({ dir, history, type, state, verb, say }) {
   const { resources, processes } = history;
   const postgresDir = join(dir, 'postgres');
   const note = join(dir, 'filled.json');
-  await mkdir(dir, { recursive: true, mode: 0o711 });
+  await mkdir(dir, { recursive: true, mode: 0o711 }); // as root, PostgreSQL runs as another user, who has to enter it
   const known = JSON.parse(await readFile(note, 'utf8').catch(() => 'null'));
   if (known !== null && (known.resources !== resources || known.processes !== processes))
     throw new Error(`${dir} holds ${known.resources} resources and ${known.processes} processes: name another --dir`);
@@ -48,7 +48,7 @@ export async function filledDatabase({ dir, history, type, state, verb, say }) {
     const dataSource = await openStoreDatabase(server.url, 'bench-fill');
     try {
       const gigabytes = await patiently(dataSource, async (query) => {
-        const revision = 2 + Math.ceil(processes / resources);
+        const revision = Math.round(processes / resources);
         await fillResources(query, { resources, type, state, revision, say });
         const now = Date.parse(begun.date);
         await fillHistory(query, { rows: processes, days: 30, feedDays: 7, resources, now, type, verbs: [verb], say });
@@ -68,6 +68,8 @@ export async function filledDatabase({ dir, history, type, state, verb, say }) {
   }
 }
 
+/** With the data that PostgreSQL keeps elsewhere when its account cannot enter the folder. */
 export async function removeFilled(dir) {
-  await rm(dir, { recursive: true, force: true });
+  const elsewhere = await readFile(join(dir, 'postgres', 'data-is-elsewhere.txt'), 'utf8').catch(() => '');
+  for (const path of [elsewhere.trim(), dir].filter(Boolean)) await rm(path, { recursive: true, force: true });
 }

@@ -1,9 +1,8 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster } from './cluster.mjs';
-import { filledDatabase, KEEPING } from './filled.mjs';
-import { join } from 'node:path';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { filledDatabase, KEEPING, removeFilled } from './filled.mjs';
 
 const SETTLE_SECONDS = 15;
 
@@ -12,7 +11,7 @@ export async function waiting(bench) {
   const count = bench.number('waiting');
   const { residentMegabytes, MemoryWatch } = await import('../../../bench/dist/run/proc.js');
   const { machine } = await import('../../../bench/dist/run/result.js');
-  const dir = bench.options.dir ?? (await mkdtemp(join(tmpdir(), 'drover-waiting-')));
+  const dir = join(tmpdir(), `drover-waiting-${process.pid}`);
   const shape = { type: 'benchThing', state: 'idle', verb: 'run', say: bench.say };
   let cluster;
   try {
@@ -46,6 +45,7 @@ export async function waiting(bench) {
     throw cluster ? await cluster.failed(error) : error;
   } finally {
     await cluster?.stop();
-    if (!bench.options.keep) await rm(dir, { recursive: true, force: true });
+    // Its processes wait for ever: no other run can use it.
+    await removeFilled(dir);
   }
 }
