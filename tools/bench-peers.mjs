@@ -4,6 +4,7 @@
  *   npm run bench:peers                               three rounds of all, 64 and 256 in flight: about 12 minutes
  *   npm run bench:peers -- --inflight 1,64,256
  *   npm run bench:peers -- --only drover,restate,dbos --rounds 1 --seconds 3
+ *   npm run bench:peers -- --only pg-boss --set batch=32,workers=8   other settings
  *   npm run bench:peers -- --install                  installs the peers into bench/peers, and does no more
  * The peers are packages of bench/peers alone; the first run installs them, which needs a network. --save appends the
  * lines to docs/benchmarks/results.jsonl. docs/benchmarks/peers.md says what each of them does and how it was tuned.
@@ -28,7 +29,9 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     inflight: { type: 'string', default: '64,256' },
     seconds: { type: 'string', default: '6' },
-    warmup: { type: 'string', default: '2' },
+    warmup: { type: 'string', default: '3' },
+    /** settings of the peers to try, as `batch=32,workers=8`; bench/peers/<peer>/peer.mjs has them */
+    set: { type: 'string' },
     install: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
     /** keeps logs and data */
@@ -68,6 +71,9 @@ async function main() {
   const [rounds, seconds, warmupSeconds] = ['rounds', 'seconds', 'warmup'].map((name) => above0(name, options[name]));
   const inflights = options.inflight.split(',').map((value) => above0('inflight', value));
 
+  const set = Object.fromEntries((options.set?.split(',') ?? []).map((pair) => pair.split('=')));
+  for (const [name, value] of Object.entries(set)) set[name] = above0(`set ${name}`, value);
+
   await installPeers(say);
   // The peers need a newer Node than we do. What is compared runs on the same one, so all of it runs on theirs.
   const node = nodeForPeers();
@@ -90,7 +96,14 @@ async function main() {
 
   const bench = await ours(seconds, warmupSeconds);
   const contenders = [];
-  for (const name of names) contenders.push(...(OURS.includes(name) ? [{ name }] : await contendersOf(name)));
+  for (const name of names) {
+    if (OURS.includes(name)) contenders.push({ name });
+    else
+      await contendersOf(name, set).then(
+        (all) => contenders.push(...all),
+        (error) => lacks(name, error),
+      );
+  }
 
   const measured = [];
   for (const [round, order] of interleaved(contenders, rounds).entries()) {

@@ -3,17 +3,17 @@ import { createResources } from '../lib/resources.mjs';
 export const start = 'http';
 export const variants = [{}];
 
-/** Of each of its two pools, DBOS's and the application's: more than the defaults of 10, where requests queue. */
-const CONNECTIONS = 20;
+/** Connections of each of its two pools, DBOS's and the application's: more than the defaults of 10, where requests queue. */
+export const settings = { connections: 20 };
 
-export async function up(kit) {
+export async function up(kit, { connections }) {
   const postgres = await kit.postgres();
   await createResources(postgres.url, kit.resources);
   const handler = await kit.handler();
   const [port] = await kit.ports(1);
   const app = kit.program('app', 'dbos/app.mjs', {
     BENCH_DATABASE_URL: postgres.url,
-    BENCH_CONNECTIONS: String(CONNECTIONS),
+    BENCH_CONNECTIONS: String(connections),
     BENCH_HANDLER_URL: handler.url,
     BENCH_APP_PORT: String(port),
   });
@@ -22,7 +22,6 @@ export async function up(kit) {
     pids: { postgres: [postgres.pid], engine: [app.pid], handler: [handler.pid] },
     databaseUrl: postgres.url,
     countsUrl: handler.countsUrl,
-    settings: { connections: 2 * CONNECTIONS },
     versions: { engine: kit.version('@dbos-inc/dbos-sdk') },
     client: { appUrl: `http://127.0.0.1:${port}` },
   };

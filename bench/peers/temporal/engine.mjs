@@ -1,7 +1,7 @@
 /** The worker that advances workflows. It is the engine's part here, beside the server. */
-import { NativeConnection, Worker } from '@temporalio/worker';
-import { Runtime, DefaultLogger } from '@temporalio/worker';
 import { fileURLToPath } from 'node:url';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { pollers } from './pollers.mjs';
 
 Runtime.install({ logger: new DefaultLogger('WARN') });
 const connection = await NativeConnection.connect({ address: process.env.BENCH_TEMPORAL });
@@ -10,7 +10,7 @@ const worker = await Worker.create({
   namespace: 'bench',
   taskQueue: 'bench',
   workflowsPath: fileURLToPath(new URL('workflows.mjs', import.meta.url)),
-  workflowTaskPollerBehavior: { type: 'autoscaling' },
+  workflowTaskPollerBehavior: pollers,
 });
 const ended = worker.run();
 console.log('ready');

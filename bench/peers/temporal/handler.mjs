@@ -1,6 +1,7 @@
 /** The external handler: an activity on a task queue of its own, in a worker that runs nothing else. */
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { answerTo, eventOf, serve } from '../lib/work.mjs';
+import { pollers } from './pollers.mjs';
 
 Runtime.install({ logger: new DefaultLogger('WARN') });
 const connection = await NativeConnection.connect({ address: process.env.BENCH_TEMPORAL });
@@ -9,7 +10,7 @@ const worker = await Worker.create({
   namespace: 'bench',
   taskQueue: 'bench-handler',
   activities: { handle: async (process) => answerTo(eventOf(process)) },
-  activityTaskPollerBehavior: { type: 'autoscaling' },
+  activityTaskPollerBehavior: pollers,
 });
 await serve(Number(process.env.BENCH_COUNTS_PORT));
 const ended = worker.run();

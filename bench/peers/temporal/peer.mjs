@@ -6,33 +6,30 @@ import { Connection } from '@temporalio/client';
 export const start = 'native';
 export const variants = [{}];
 
-/** As in the configuration for PostgreSQL that comes with the server. Fixed for the life of a cluster. */
-const SHARDS = 4;
-const CONNECTIONS = 20;
+/**
+ * Shards of its history and connections as in the configuration for PostgreSQL that comes with the server. Pollers of each
+ * worker; 0: the SDK changes their number with the load.
+ */
+export const settings = { shards: 4, connections: 20, pollers: 0 };
 
-export async function up(kit) {
+export async function up(kit, { shards, connections, pollers }) {
   const binaries = join(kit.root, 'temporal', 'bin');
   if (!existsSync(join(binaries, 'server'))) throw new Error('the server is not built');
   const postgres = await kit.postgres();
   const database = new URL(postgres.url);
   for (const name of ['temporal', 'temporal_visibility']) await schema(kit, join(binaries, 'sql'), database, name);
 
-  const ports = await kit.ports(10);
+  const ports = await kit.lowPorts(8);
   const configFile = join(kit.dir, 'temporal.yaml');
-  await writeFile(configFile, JSON.stringify(configuration(database, ports), null, 2)); // JSON is YAML
-  await writeFile(join(kit.dir, 'dynamic.yaml'), '{}');
-  const server = kit.command(
-    'temporal-server',
-    join(binaries, 'server'),
-    ['--config-file', configFile, '--allow-no-auth', 'start'],
-    {
-      TEMPORAL_SERVER_CONFIG_FILE_PATH: configFile,
-    },
-  );
+  await writeFile(configFile, JSON.stringify(configuration(database, ports, shards, connections), null, 2)); // JSON is YAML
+  const server = kit.command('temporal-server', join(binaries, 'server'), [
+    '--allow-no-auth',
+    ...['--config-file', configFile, 'start'],
+  ]);
   const address = `127.0.0.1:${ports[0]}`;
   await namespace(server, address);
 
-  const env = { BENCH_TEMPORAL: address };
+  const env = { BENCH_TEMPORAL: address, BENCH_POLLERS: String(pollers) };
   const engine = kit.program('workflow-worker', 'temporal/engine.mjs', env);
   const [counts] = await kit.ports(1);
   const handler = kit.program('activity-worker', 'temporal/handler.mjs', { ...env, BENCH_COUNTS_PORT: String(counts) });
@@ -42,7 +39,6 @@ export async function up(kit) {
     pids: { postgres: [postgres.pid], engine: [server.pid, engine.pid], handler: [handler.pid] },
     databaseUrl: postgres.url,
     countsUrl: `http://127.0.0.1:${counts}/counts`,
-    settings: { shards: SHARDS, connections: CONNECTIONS },
     versions: {
       engine: await kit.goVersion('temporal/server', 'go.temporal.io/server'),
       sdk: kit.version('@temporalio/worker'),
@@ -64,7 +60,7 @@ async function schema(kit, tool, database, name) {
 }
 
 /** The configuration for PostgreSQL that comes with the server, with our addresses and without what needs more of them. */
-function configuration(database, ports) {
+function configuration(database, ports, shards, connections) {
   const store = (databaseName, maxConns) => ({
     sql: {
       pluginName: 'postgres12',
@@ -85,12 +81,12 @@ function configuration(database, ports) {
     persistence: {
       defaultStore: 'default',
       visibilityStore: 'visibility',
-      numHistoryShards: SHARDS,
-      datastores: { default: store('temporal', CONNECTIONS), visibility: store('temporal_visibility', 2) },
+      numHistoryShards: shards,
+      datastores: { default: store('temporal', connections), visibility: store('temporal_visibility', 2) },
     },
     global: { membership: { maxJoinDuration: '30s', broadcastAddress: '127.0.0.1' } },
     services: {
-      frontend: { rpc: { ...rpc(frontend, rest[0]).rpc, httpPort: rest[7] } },
+      frontend: rpc(frontend, rest[0]),
       matching: rpc(rest[1], rest[2]),
       history: rpc(rest[3], rest[4]),
       worker: rpc(rest[5], rest[6]),

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startChild } from '../children.mjs';
-import { freePort } from '../ports.mjs';
+import { choosePort, freePort } from '../ports.mjs';
 import { startPostgresServer } from '../postgres.mjs';
 import { run } from '../run.mjs';
 import { ROOT } from './cluster.mjs';
@@ -24,10 +24,20 @@ export async function stopAllPeers() {
   for (const kit of running) await kit.stop();
 }
 
-/** @returns {Promise<{name: string, variant?: string, module: object}[]>} what can be measured of that peer */
-export async function contendersOf(name) {
+/**
+ * What is measured of a peer.
+ * @param {Record<string, number>} [set]  settings of it that are tried, instead of the usual variants
+ * @returns {Promise<{name: string, variant?: string, settings: object, module: object}[]>}
+ */
+export async function contendersOf(name, set = {}) {
   const module = await import(pathToFileURL(join(PEERS, name, 'peer.mjs')).href);
-  return module.variants.map((settings) => ({ name, variant: settings.name, settings, module }));
+  const tried = Object.entries(set).filter(([setting]) => setting in module.settings);
+  const own = tried.map(([setting, value]) => `${setting} ${value}`).join(', ');
+  const variants = tried.length === 0 ? module.variants : [{ name: own, settings: Object.fromEntries(tried) }];
+  return variants.map((variant) => ({
+    ...{ name, variant: variant.name, module },
+    settings: { ...module.settings, ...variant.settings },
+  }));
 }
 
 /**
@@ -45,7 +55,8 @@ export async function measurePeer({ contender, inflights, config, keep, say, pri
   try {
     const up = await contender.module.up(kit, contender.settings);
     for (const inflight of inflights) {
-      const { countsUrl, databaseUrl, pids, settings, versions, client } = up;
+      const { countsUrl, databaseUrl, pids, versions, client } = up;
+      const { settings } = contender;
       const line = await load({
         ...{ ...config, inflight, pids, settings, versions, client, countsUrl, databaseUrl },
         engine: contender.name,
@@ -101,6 +112,16 @@ class Kit {
   async ports(count) {
     const ports = new Set();
     while (ports.size < count) ports.add(await freePort());
+    return [...ports];
+  }
+
+  /** Free ports below 32,768, for who keeps a port in a signed 16-bit number. */
+  async lowPorts(count) {
+    const ports = new Set();
+    while (ports.size < count) {
+      const fallback = 20_000 + Math.floor(Math.random() * 12_000);
+      ports.add((await choosePort({ fallback, name: 'a peer' })).port);
+    }
     return [...ports];
   }
 
@@ -176,7 +197,9 @@ class Kit {
 
   async stop() {
     running.delete(this);
-    for (const child of this.#children.splice(0).reverse()) await child.stop(30_000);
+    // Nothing of a peer outlives its data, so none is waited for long; PostgreSQL ends its connections' programs first.
+    for (const child of this.#children.splice(0).reverse())
+      await child.stop(child.name === 'PostgreSQL' ? 30_000 : 3_000);
     if (this.keep) this.say(`logs and data are kept in ${this.dir}`);
     else await rm(this.dir, { recursive: true, force: true });
   }
