@@ -114,6 +114,11 @@ async function main() {
         measured.push({ round, line });
         print(line);
         if (line.errors > 0) process.exitCode = 1;
+        if (line.processes === 0)
+          lacks(
+            `${title}, ${line.inflight} in flight, round ${round + 1}`,
+            new Error('no process ended inside the window'),
+          );
       };
       try {
         if (contender.module === undefined) {

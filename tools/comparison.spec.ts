@@ -6,6 +6,7 @@ const line = (engine: string, processesPerSecond: number, cpu: number, inflight 
   ...(variant === undefined ? {} : { variant }),
   inflight,
   processesPerSecond,
+  processes: processesPerSecond * 6,
   p50Millis: 1,
   p99Millis: 2,
   cpuMicrosPerProcess: { total: cpu },
@@ -64,6 +65,14 @@ describe('a comparison', () => {
       ['peer, tuned', 256, 2],
       ['peer', 256, 5],
     ]);
+  });
+
+  it('has no ratio to a line in whose window nothing ended', () => {
+    const rows = compared([
+      { round: 0, line: line('drover', 10, 1) },
+      { round: 0, line: line('peer', 0, 0) },
+    ]);
+    expect(rows[1]).not.toHaveProperty('oursOver');
   });
 
   it('is a table for people', () => {

@@ -36,7 +36,7 @@ export async function up(kit, { shards, connections, pollers }) {
   await kit.printed(engine, 'ready');
   await kit.printed(handler, 'ready');
   return {
-    pids: { postgres: [postgres.pid], engine: [server.pid, engine.pid], handler: [handler.pid] },
+    pids: { postgres: [postgres.pid], server: [server.pid], engine: [engine.pid], handler: [handler.pid] },
     databaseUrl: postgres.url,
     countsUrl: `http://127.0.0.1:${counts}/counts`,
     versions: {

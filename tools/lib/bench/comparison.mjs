@@ -56,10 +56,10 @@ function row(title, inflight, lines, own) {
     max: fix(max, digits),
   });
   const values = (field, digits) => rounded(spread(all.map(field)), digits);
-  const pairs =
-    own === undefined
-      ? []
-      : [...lines].filter(([round]) => own.has(round)).map(([round, line]) => [own.get(round), line]);
+  // A line in whose window nothing ended divides by nothing; the command reports it as not measured.
+  const pairs = [...lines]
+    .map(([round, line]) => [own?.get(round), line])
+    .filter(([mine, other]) => mine !== undefined && mine.processes > 0 && other.processes > 0);
   return {
     engine: title,
     inflight,
