@@ -190,6 +190,17 @@ export class Commands {
     // After the first try the same act would be refused, or would hit the next step.
     const first = await this.answered(request);
     if (first !== null) return first;
+    try {
+      return await this.act(request);
+    } catch (error) {
+      // An earlier try may have been under way when it was looked for, and what refuses this one is what it did.
+      const earlier = await this.answered(request);
+      if (earlier === null) throw error;
+      return earlier;
+    }
+  }
+
+  private async act(request: RequestOf<typeof operateProcess>): Promise<CommandReply> {
     const { live } = await this.loader.load(numberOf(request.processId));
     const { action, state, operator, commandId, commandHash } = request;
     const audit = { action, state, operator, processId: request.processId };
