@@ -118,7 +118,7 @@ export const durableSteps = area(
       then: 'a is asked, b is not asked again, c is asked again',
     },
     async (world) => {
-      await world.declare('processes: { run: { retry: { initialMillis: 500, maxMillis: 500 } } }');
+      await world.declare('processes: { run: { retry: { initialMillis: 4000, maxMillis: 4000 } } }');
       const b = await world.handler('b', 'run', [{}]);
       const c = await world.handler('c', 'run', [failed('no'), {}]);
       const { process } = await world.running();
@@ -136,7 +136,7 @@ export const durableSteps = area(
       then: 'the process goes on without it and is done',
     },
     async (world) => {
-      await world.declare('processes: { run: { retry: { initialMillis: 400, maxMillis: 400 } } }');
+      await world.declare('processes: { run: { retry: { initialMillis: 4000, maxMillis: 4000 } } }');
       const handler = await world.handler('a', 'run', [failed('no')]);
       const { process } = await world.running();
       await process.until({ status: 'backoff' });

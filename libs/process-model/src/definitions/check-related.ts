@@ -50,7 +50,7 @@ export function relationFindings(types: readonly TypeDefinition[]): Finding[] {
     ...Object.values(type.processes).flatMap((process) =>
       process.related.flatMap((work) => workFindings(registry, type, process, work)),
     ),
-    ...Object.values(type.processes).flatMap((process) => circle(registry, type, process)),
+    ...Object.values(type.processes).flatMap((process) => circle(registry, process)),
   ]);
 }
 
@@ -104,9 +104,10 @@ function workFindings(
   process: ProcessDefinition,
   work: RelatedWork,
 ): Finding[] {
-  const relationship = Object.hasOwn(type.relationships, work.forEach) ? type.relationships[work.forEach]! : null;
-  const target = relationship === null ? undefined : registry.byName(relationship.type);
-  if (relationship === null) return [];
+  // A relationship that there is not is a finding about the type alone.
+  if (!Object.hasOwn(type.relationships, work.forEach)) return [];
+  const relationship = type.relationships[work.forEach]!;
+  const target = registry.byName(relationship.type);
   if (target === undefined)
     return [
       about(
@@ -134,8 +135,8 @@ function workFindings(
   ];
 }
 
-/** A process that leads back to itself by related work, at the first process of the circle only. */
-function circle(registry: TypeRegistry, type: TypeDefinition, process: ProcessDefinition): Finding[] {
+/** A process that leads back to itself by related work and delegates; told of each process of the circle that has related work. */
+function circle(registry: TypeRegistry, process: ProcessDefinition): Finding[] {
   const path: string[] = [];
   const closed = new Set<string>();
   const walk = (name: string): string[] | null => {
@@ -157,12 +158,6 @@ function circle(registry: TypeRegistry, type: TypeDefinition, process: ProcessDe
   };
   const found = process.related.length === 0 ? null : walk(process.name);
   if (found === null) return [];
-  return [
-    {
-      finding: 'circular-related',
-      process: process.name,
-      type: type.name,
-      message: `${process.name}: related work leads in a circle: ${found.join(' → ')}; remove one of the entries`,
-    },
-  ];
+  const message = `related work leads in a circle: ${found.join(' → ')}; remove one of the entries`;
+  return [about('circular-related', process, message)];
 }
