@@ -37,6 +37,11 @@ const FILES = {
         told('cancelled begun');
         return new Promise((_, reject) => signal.addEventListener('abort', () => { told('cancelled ' + signal.reason.name); reject(signal.reason); }));
       } };
+    export const beating = { name: 'beating', processes: 'beaten.run', timeoutMillis: 30000, heartbeatMillis: 800,
+      async handle({ attempt, heartbeat }) {
+        for (let i = 0; i < 15; i++) { heartbeat(); await sleep(200); }
+        return { data: { size: attempt } };
+      } };
     export const silent = { name: 'silent', processes: 'silenced.run', timeoutMillis: 30000, heartbeatMillis: 500,
       async handle({ attempt, heartbeatMillis, signal }) {
         if (attempt === 1) await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -127,6 +132,12 @@ describe('plug-ins of an engine', () => {
     const { id, processId } = await run(cluster, 'plugged');
     expect(await cluster.client.ended(processId)).toBe('DONE');
     expect((await cluster.client.read(id)).data['seen']).toEqual(['first', 'second', 'last']);
+  });
+
+  it('live on with a heartbeat shorter than a second for as long as they beat', async () => {
+    const { id, processId } = await run(cluster, 'beaten');
+    expect(await cluster.client.ended(processId)).toBe('DONE');
+    expect((await cluster.client.read(id)).data['size']).toBe(1);
   });
 
   it('are told when their silence ended an attempt', async () => {

@@ -19,8 +19,8 @@ export interface HandlerContext {
   /** aborted when the attempt's time is up, when it is asked for anew, and when the process was cancelled */
   readonly signal: AbortSignal;
   /**
-   * Reports progress, which extends the deadline and shows on the resource. At most one report a second is written, the last one wins;
-   * safe to lose. Nothing once the attempt is over.
+   * Reports progress, which extends the deadline and shows on the resource. At most one report a second (or in a quarter of the clock
+   * that it moves, where that is shorter) is written, the last one wins; safe to lose. Nothing once the attempt is over.
    * @param message what is going on, kept up to 1,000 characters
    * @param percent 0 to 100
    */

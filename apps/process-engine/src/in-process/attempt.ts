@@ -13,6 +13,8 @@ export class Attempt {
     /** idempotency key of the step */
     readonly key: string,
     private readonly timeoutMillis: number,
+    /** reports within this time are one write */
+    readonly progressMillis: number,
   ) {
     this.over = new Promise((resolve) => (this.giveUp = () => resolve(null)));
     this.extend();

@@ -14,6 +14,7 @@ import {
   attemptId,
   externalResource,
   type HandlerReply,
+  progressPeriodMillis,
   readReply,
   splitStep,
   stepKey,
@@ -29,8 +30,6 @@ import { differences, type Outcome } from './compare.js';
 import { InProcessHandlers } from './in-process-handlers.js';
 import { underHandler } from './stray-errors.js';
 
-/** Progress of one attempt is written at most this often, as of external handlers. */
-const PROGRESS_MILLIS = 1_000;
 /** How long a stopping engine lets the work in hand finish. */
 const STOP_MILLIS = 5_000;
 
@@ -46,7 +45,7 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
   readonly counts = { late: 0, notRepeatable: 0 };
   /** by event id: a wake-up does not run an attempt beside itself */
   private readonly attempts = new Map<string, Attempt>();
-  private readonly progress = new Fold<() => void>(PROGRESS_MILLIS, (report) => report());
+  private readonly progress = new Fold<() => void>((report) => report());
   private cancels: Subscription[] = [];
 
   constructor(
@@ -104,7 +103,7 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
     if (this.attempts.has(id)) return null;
     const key = stepKey(process.id, process.name, progress, progress.step!);
     for (const earlier of this.attempts.values()) if (earlier.key === key) earlier.end(new Error('asked for anew'));
-    const attempt = new Attempt(key, timeoutMillis);
+    const attempt = new Attempt(key, timeoutMillis, progressPeriodMillis(heartbeatMillis ?? timeoutMillis));
     this.attempts.set(id, attempt);
     /** Each run has copies of its own: whatever it does to them, the engine's rows stay as they are. */
     const context = (heard: boolean): HandlerContext => ({
@@ -169,7 +168,7 @@ export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown
     const pass = (): void => {
       if (this.attempts.get(id) === attempt) underHandler.run(undefined, () => report(reply));
     };
-    if (!this.progress.keep(id, pass)) pass();
+    if (!this.progress.keep(id, pass, attempt.progressMillis)) pass();
   }
 
   private cancel(message: Msg): void {

@@ -8,6 +8,7 @@ import {
   type Input,
   passOn,
   processAfter,
+  progressPeriodMillis,
   resourceAfter,
   resumeEffects,
   type StartDecision,
@@ -58,6 +59,12 @@ export class Lifecycle {
   stepOf(processId: number): string | null {
     const work = this.cache.get(processId);
     return work === undefined ? null : unpackProgress(work.process.progress).step;
+  }
+
+  /** How long progress of a process may be kept back, milliseconds. Of one that this engine does not remember, hardly. */
+  progressPeriodOf(processId: number): number {
+    const work = this.cache.get(processId);
+    return progressPeriodMillis(work === undefined ? 0 : work.process.deadlineInMillis);
   }
 
   /**

@@ -17,8 +17,6 @@ import { ReplyStream } from './reply-stream.js';
 const VERIFY_MILLIS = 5_000;
 /** Longest wait for what a dead engine had taken and not acknowledged: its acknowledgement time. */
 const DRAIN_MILLIS = 6_000;
-/** Progress of one process is written at most this often. */
-const PROGRESS_MILLIS = 1_000;
 
 /** What a reply subject names. */
 type Address = NonNullable<ReturnType<typeof parseReplySubject>>;
@@ -39,7 +37,7 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
   /** what came on a reply subject and was no usable reply, or one to nothing: invariant 10 */
   readonly counts = { ignored: 0, garbage: 0, rejected: 0 };
   private readonly readers = new Map<number, Reader>();
-  private readonly progress = new Fold<{ address: Address; reply: HandlerReply }>(PROGRESS_MILLIS, (last) =>
+  private readonly progress = new Fold<{ address: Address; reply: HandlerReply }>((last) =>
     this.progressed(last.address, last.reply),
   );
   private stream: ReplyStream | null = null;
@@ -190,9 +188,12 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     }
     const reply = parseReply(message.string(), serviceError(message));
     if (reply.kind === 'rejected') this.rejected(address, reply.reason);
-    if (reply.kind === 'progress' && this.progress.keep(message.subject, { address, reply })) {
-      message.ack();
-      return;
+    if (reply.kind === 'progress') {
+      const period = this.lifecycle.progressPeriodOf(address.process);
+      if (this.progress.keep(message.subject, { address, reply }, period)) {
+        message.ack();
+        return;
+      }
     }
     this.deliver(address, reply)
       // Not acknowledged after a failure: the stream delivers it again.

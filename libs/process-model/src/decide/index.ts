@@ -38,3 +38,4 @@ export {
   type StartRequest,
 } from './start.js';
 export { attemptClocks, type AttemptClocks } from './attempts.js';
+export { progressPeriodMillis } from './policies.js';

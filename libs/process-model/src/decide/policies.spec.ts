@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { builtin, failure, handler, Life, MACHINE, ok, reply } from './life.fixture.js';
+import { progressPeriodMillis } from './policies.js';
 
 const progress = (): ReturnType<typeof reply> => reply({ transitioning: 'yes' });
 
@@ -118,6 +119,32 @@ describe('totalMillis of a handler', () => {
     expect(life.process().status).toBe('parked');
     life.operate('retry');
     expect(life.wakeIn()).toBe(900);
+  });
+});
+
+describe('progressPeriodMillis', () => {
+  it.each([
+    [null, 1_000],
+    [100_000, 1_000],
+    [4_000, 1_000],
+    [3_999, 999],
+    [1_000, 250],
+    [400, 100],
+    [43, 10],
+    [40, 10],
+    [39, 10],
+    [1, 10],
+    [0, 10],
+    [-500, 10],
+  ])('of a clock with %s ms left progress is kept back for at most %s ms', (clock, period) => {
+    expect(progressPeriodMillis(clock)).toBe(period);
+  });
+
+  it('a handler that reports twice in its clock never runs out of it, however its reports are folded', () => {
+    for (const clock of [20, 40, 100, 399, 1_000, 4_001, 60_000]) {
+      // The longest silence between two writes: one just before a report, the next when the one after it was kept for a whole period.
+      expect(clock / 2 + progressPeriodMillis(clock)).toBeLessThanOrEqual(clock);
+    }
   });
 });
 

@@ -80,6 +80,22 @@ export function stepIsOver(draft: Draft): boolean {
   return stepUntil !== null && draft.process.readAt >= stepUntil;
 }
 
+/** Progress of one attempt is written at most once in this time, milliseconds, … */
+const PROGRESS_MILLIS = 1_000;
+/** … and no more often than once in this, however short its clock. */
+const LEAST_PROGRESS_MILLIS = 10;
+
+/**
+ * How long progress may be kept back, so that several reports are one write: never longer than a quarter of the clock that it moves, else a
+ * handler that reports in time could run out of it meanwhile.
+ * @param clockInMillis what is left of that clock as of the last write; null: none runs
+ * @returns milliseconds, 10 to 1,000
+ */
+export function progressPeriodMillis(clockInMillis: number | null): number {
+  const quarter = clockInMillis === null ? PROGRESS_MILLIS : Math.floor(clockInMillis / 4);
+  return Math.min(PROGRESS_MILLIS, Math.max(LEAST_PROGRESS_MILLIS, quarter));
+}
+
 /** Progress: the handler is alive. With a heartbeat the attempt's own end stays where it is. */
 export function extend(draft: Draft): number {
   const definition = draft.definition!;

@@ -6,7 +6,6 @@ const VERIFY_MILLIS = 5_000;
 const DRAIN_MILLIS = 6_000;
 const DRAIN_LOOK_MILLIS = 50;
 const WAKE_MILLIS = 5_000;
-const PROGRESS_MILLIS = 1_000;
 
 /**
  * Reads the replies of an engine's slots (apps/process-engine/src/replies): acknowledged after the commit they led to; after a
@@ -100,7 +99,7 @@ export class ReplyReader {
     ack();
   }
 
-  /** One write of progress a second; @returns true when it was kept for later. */
+  /** Few writes of progress, in time for the clock that they move; @returns true when it was kept for later. */
   private fold(stored: StoredReply): boolean {
     const key = `${stored.address.process}.${stored.address.dispatch}`;
     if (this.folded.has(key)) {
@@ -108,7 +107,7 @@ export class ReplyReader {
       return true;
     }
     this.folded.set(key, null);
-    this.engine.link.later(PROGRESS_MILLIS, () => {
+    this.engine.link.later(this.engine.progressPeriodOf(stored.address.process), () => {
       const last = this.folded.get(key) ?? null;
       this.folded.delete(key);
       if (last !== null) this.deliver(last.address, last.reply);

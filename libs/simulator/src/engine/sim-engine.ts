@@ -8,6 +8,7 @@ import {
   type Input,
   NO_PAUSES,
   passOn,
+  progressPeriodMillis,
   resumeEffects,
   SlotLeases,
   stepsOf,
@@ -80,6 +81,12 @@ export class SimEngine {
     this.renew();
     this.pollRegistry();
     this.claim();
+  }
+
+  /** How long progress of a process may be kept back, as the engine has it. */
+  progressPeriodOf(processId: number): number {
+    const work = this.cache.get(processId);
+    return progressPeriodMillis(work === undefined ? 0 : work.process.deadlineInMillis);
   }
 
   /** The store says that work has fallen due, or will soon. */
