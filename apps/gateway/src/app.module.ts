@@ -16,6 +16,7 @@ import { FrontPage } from './front-page/front-page.js';
 import { HealthController } from './health/health.controller.js';
 import { GatewayMetrics } from './health/metrics.js';
 import { Readiness } from './health/readiness.js';
+import { BuiltinHandlers } from './introspection/builtin-handlers.js';
 import { HandlersOf } from './introspection/handlers-of.js';
 import {
   ProcessDefinitionsController,
@@ -88,6 +89,7 @@ export class GatewayModule {
         ExternalHandlers,
         Pauses,
         RegisterOverNats,
+        BuiltinHandlers,
         HandlersOf,
         Introspection,
         Graphviz,

@@ -4,3 +4,4 @@ export * from './consumer-info.js';
 export * from './nest-server.js';
 export * from './outbox.js';
 export * from './guarded-stream.js';
+export * from './upkeep.js';

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { listBuiltinHandlers, readGate } from '@drover/contracts';
+import { readGate } from '@drover/contracts';
 import { DroverError, type Json, type JsonObject } from '@drover/kernel';
-import { MessageBus } from '@drover/messaging';
 import { Backend } from '../backend/backend.js';
 import type { CommandOptions } from '../http/command-headers.js';
 import { bodyFor, type RequestBody } from '../http/form.js';
+import { BuiltinHandlers } from '../introspection/builtin-handlers.js';
 import { Registry } from '../registry/registry.js';
 import { ResourceCommands } from '../resources/resource-commands.js';
 import { ResourceReads } from '../resources/resource-reads.js';
@@ -18,7 +18,7 @@ export class ExternalHandlers {
   constructor(
     private readonly registry: Registry,
     private readonly commands: ResourceCommands,
-    private readonly bus: MessageBus,
+    private readonly engines: BuiltinHandlers,
     private readonly reads: ResourceReads,
     private readonly backend: Backend,
   ) {}
@@ -55,8 +55,7 @@ export class ExternalHandlers {
   /** One of two handlers of one name would never be asked. While no engine answers, the engines' logs tell. */
   private async refuseBuiltin(name: Json | undefined): Promise<void> {
     if (typeof name !== 'string') return;
-    const { handlers } = await this.bus.request(listBuiltinHandlers, {}).catch(() => ({ handlers: [] }));
-    if (handlers.some((builtin) => builtin.name === name))
+    if (await this.engines.has(name))
       throw new DroverError('NotUnique', `An in-process handler of the engines is named ${name}; choose another name`, {
         fieldName: 'name',
       });

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { listBuiltinHandlers } from '@drover/contracts';
 import { monotonicMillis } from '@drover/kernel';
 import { bindingOf, type BoundStep, type HandlerBinding, HandlerTable, type Phase } from '@drover/process-model';
-import { MessageBus } from '@drover/messaging';
 import type { RegistrySnapshot } from '@drover/registry';
 import { Log } from '../log.js';
 import { Registry } from '../registry/registry.js';
+import { BuiltinHandlers } from './builtin-handlers.js';
 
 /** How long the engines' built-in handlers are believed; they change only with a deployment. */
 const BUILTIN_MILLIS = 30_000;
@@ -21,7 +20,7 @@ export class HandlersOf {
 
   constructor(
     private readonly registry: Registry,
-    private readonly bus: MessageBus,
+    private readonly engines: BuiltinHandlers,
     private readonly log: Log,
   ) {}
 
@@ -52,7 +51,7 @@ export class HandlersOf {
 
   private async ask(): Promise<void> {
     try {
-      const { handlers } = await this.bus.request(listBuiltinHandlers, {});
+      const handlers = await this.engines.list();
       this.builtin = handlers.map(({ processes, limits = null, ...settings }) => ({
         ...settings,
         kind: 'builtin',

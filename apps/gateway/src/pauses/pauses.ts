@@ -1,20 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import {
-  liftPause,
-  listBuiltinHandlers,
-  listPauses,
-  listResources,
-  type PauseRow,
-  readResources,
-  setPause,
-} from '@drover/contracts';
+import { liftPause, listPauses, listResources, type PauseRow, readResources, setPause } from '@drover/contracts';
 import { DroverError, formatId, type JsonObject, parseId } from '@drover/kernel';
-import { MessageBus } from '@drover/messaging';
 import { dates, HANDLER_NAME } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
 import { collection, sliceOf } from '../http/collection.js';
 import { refuseFilters } from '../http/filters.js';
 import type { ListQuery } from '../http/list-query.js';
+import { BuiltinHandlers } from '../introspection/builtin-handlers.js';
 import { Registry } from '../registry/registry.js';
 
 /** A scope as the store knows it and as clients write it: they differ in how a resource is named. */
@@ -29,7 +21,7 @@ export class Pauses {
   constructor(
     private readonly registry: Registry,
     private readonly backend: Backend,
-    private readonly bus: MessageBus,
+    private readonly engines: BuiltinHandlers,
   ) {}
 
   async list(query: ListQuery, base: string, self: string): Promise<JsonObject> {
@@ -116,9 +108,7 @@ export class Pauses {
     const filters = [{ field: 'name', modifier: 'eq' as const, value: name }];
     const page = { limit: 1, afterId: null, descending: false, includeRemoved: false };
     const { resources } = await this.backend.call(listResources, { type: 'externalHandler', filters, ...page });
-    if (resources.length > 0) return true;
-    const { handlers } = await this.bus.request(listBuiltinHandlers, {}).catch(() => ({ handlers: [] }));
-    return handlers.some((builtin) => builtin.name === name);
+    return resources.length > 0 || this.engines.has(name);
   }
 
   /** Scopes as clients write them: resources with the prefix of their type. */

@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SUBJECTS, type WorkRow } from '@drover/contracts';
 import { type JsonObject, sleep } from '@drover/kernel';
-import { MessageBus } from '@drover/messaging';
+import { MessageBus, Upkeep } from '@drover/messaging';
 import {
   type AttemptClocks,
   attemptId,
@@ -20,8 +20,6 @@ import { StreamSettings } from '../settings.js';
 import { processEventOf } from './process-event.js';
 import { WorkStream } from './work-stream.js';
 
-/** The stream and the consumers are looked at this often, whatever the connection says. */
-const VERIFY_MILLIS = 5_000;
 /** A handler answers, then acknowledges: one that has not by now forgot to, and must not get the event again. */
 const ACKNOWLEDGE_MILLIS = 1_000;
 
@@ -40,9 +38,9 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
   private seenTo = 0;
   /** told when the stream is another one than before: what was out is lost */
   private lost: () => Promise<void> = () => Promise.resolve();
-  private readonly stopped = new AbortController();
-  /** all work on the stream and the consumers goes through here, one after the other */
-  private order: Promise<void> = Promise.resolve();
+  private readonly upkeep = new Upkeep((err) =>
+    this.log.warn({ err }, 'the work stream could not be seen to; trying again in a moment'),
+  );
 
   constructor(
     private readonly bus: MessageBus,
@@ -55,13 +53,11 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
 
   onApplicationBootstrap(): void {
     this.registry.onChange(() => this.inOrder());
-    void this.verify();
-    void this.watchConnection();
+    this.upkeep.start(this.bus.connection, { verify: () => this.inOrder(), reconnected: () => this.inOrder() });
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.stopped.abort();
-    await this.order;
+  onApplicationShutdown(): Promise<void> {
+    return this.upkeep.stop();
   }
 
   onLost(lost: () => Promise<void>): void {
@@ -126,8 +122,8 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
   async withdraw({ handler, sequence, stream, answered }: Omit<Withdrawal, 'kind'>): Promise<boolean> {
     const work = await this.stream();
     if (answered) {
-      await sleep(ACKNOWLEDGE_MILLIS, this.stopped.signal);
-      if (this.stopped.signal.aborted || (await work.isBelowFloor(handler, sequence))) return false;
+      await sleep(ACKNOWLEDGE_MILLIS, this.upkeep.signal);
+      if (this.upkeep.signal.aborted || (await work.isBelowFloor(handler, sequence))) return false;
     }
     const untouched = await work.withdraw(handler, sequence, stream);
     if (!answered) this.counts.withdrawn++;
@@ -151,17 +147,11 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
   }
 
   private inOrder(): void {
-    this.order = this.order
-      .then(() => this.follow())
-      .catch((err: unknown) => {
-        if (!this.stopped.signal.aborted)
-          this.log.warn({ err }, 'the work stream could not be seen to; trying again in a moment');
-      });
+    this.upkeep.inOrder(() => this.follow());
   }
 
   /** The stream and the consumers as the registry wants them. */
   private async follow(): Promise<void> {
-    if (this.stopped.signal.aborted) return;
     if (this.opened === null && this.registry.durableHandlers().size === 0) return;
     const work = await this.stream();
     await work.stream.ensure();
@@ -182,16 +172,5 @@ export class DurableDelivery implements OnApplicationBootstrap, OnApplicationShu
       await work.removeConsumer(name);
       this.log.info({ consumer: name }, 'a handler is not active any more; its consumer is gone');
     }
-  }
-
-  private async verify(): Promise<void> {
-    while (!this.stopped.signal.aborted) {
-      await sleep(VERIFY_MILLIS, this.stopped.signal);
-      this.inOrder();
-    }
-  }
-
-  private async watchConnection(): Promise<void> {
-    for await (const status of this.bus.connection.status()) if (status.type === 'reconnect') this.inOrder();
   }
 }

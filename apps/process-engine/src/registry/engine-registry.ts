@@ -7,6 +7,7 @@ import {
   NO_PAUSES,
   Pauses,
   type Surroundings,
+  timeoutOf,
   type TypeDefinition,
 } from '@drover/process-model';
 import { RegistryMirror, type RegistrySnapshot } from '@drover/registry';
@@ -65,8 +66,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
       for (const process of Object.values(type.processes))
         for (const { handler } of this.handlers.stepsOf(process.name)) {
           const known = durable.get(handler.name);
-          const longest = handler.timeoutMillis ?? process.timeoutMillis;
-          if (known !== undefined) durable.set(handler.name, Math.max(known, longest));
+          if (known !== undefined) durable.set(handler.name, Math.max(known, timeoutOf(process, handler)));
         }
     return durable;
   }

@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { parseReplySubject, SUBJECTS, wakeSlot } from '@drover/contracts';
 import { DroverError, monotonicMillis, sleep } from '@drover/kernel';
-import { MessageBus, respondError } from '@drover/messaging';
+import { MessageBus, respondError, Upkeep } from '@drover/messaging';
 import { type HandlerReply, parseReply } from '@drover/process-model';
 import type { Msg, Subscription } from 'nats';
 import { DurableDelivery } from '../dispatch/durable-delivery.js';
@@ -13,8 +13,6 @@ import { StreamSettings } from '../settings.js';
 import { ReplySlots, type SlotListener } from './reply-slots.js';
 import { ReplyStream } from './reply-stream.js';
 
-/** The stream and the consumers are looked at this often, whatever the connection says. */
-const VERIFY_MILLIS = 5_000;
 /** Longest wait for what a dead engine had taken and not acknowledged: its acknowledgement time. */
 const DRAIN_MILLIS = 6_000;
 
@@ -41,9 +39,10 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     this.progressed(last.address, last.reply),
   );
   private stream: ReplyStream | null = null;
-  private readonly stopped = new AbortController();
-  /** all work on streams and readers goes through here, one after the other */
-  private order: Promise<void> = Promise.resolve();
+  /** all work on the stream and the readers */
+  private readonly upkeep = new Upkeep((err) =>
+    this.log.warn({ err }, 'the reply stream could not be set up; trying again'),
+  );
 
   constructor(
     private readonly bus: MessageBus,
@@ -68,14 +67,18 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
         queue: 'process-engine',
         callback: (_error, message) => this.neverIssued(message),
       });
-    void this.verify();
-    void this.watchConnection();
+    this.upkeep.start(this.bus.connection, {
+      verify: () => {
+        for (const slot of this.readers.keys()) this.upkeep.inOrder(() => this.open(slot));
+      },
+      reconnected: () => this.upkeep.inOrder(() => this.reopen()),
+    });
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.stopped.abort();
+    const stopped = this.upkeep.stop();
     for (const slot of this.readers.keys()) this.close(slot);
-    await this.order;
+    await stopped;
   }
 
   gained(slot: number, epoch: number, lapsed: boolean): void {
@@ -83,7 +86,7 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
       callback: (_error, message) => this.noResponders(message),
     });
     this.readers.set(slot, { epoch, messages: null, unheard });
-    this.inOrder(async () => {
+    this.upkeep.inOrder(async () => {
       await this.open(slot);
       if (lapsed) await this.recover(slot);
     });
@@ -91,13 +94,6 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
 
   lost(slot: number): void {
     this.close(slot);
-  }
-
-  /** Runs one piece of stream work after the others; a failure is repeated by {@link verify}. */
-  private inOrder(work: () => Promise<void>): void {
-    this.order = this.order.then(work).catch((err: unknown) => {
-      if (!this.stopped.signal.aborted) this.log.warn({ err }, 'the reply stream could not be set up; trying again');
-    });
   }
 
   private async open(slot: number): Promise<void> {
@@ -119,19 +115,19 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
   /** Reads what is unread, then has everything that is still out sent again, with the same ids. */
   private async recover(slot: number): Promise<void> {
     const until = monotonicMillis() + DRAIN_MILLIS;
-    while (monotonicMillis() < until && !this.stopped.signal.aborted) {
+    while (monotonicMillis() < until && !this.upkeep.signal.aborted) {
       if ((await this.stream!.unread(slot)) === 0) break;
-      await sleep(50, this.stopped.signal);
+      await sleep(50, this.upkeep.signal);
     }
     const epoch = this.readers.get(slot)?.epoch;
     if (epoch === undefined) return;
-    const { woken } = await this.bus.requestUntilAnswered(wakeSlot, { slot, epoch }, this.stopped.signal);
+    const { woken } = await this.bus.requestUntilAnswered(wakeSlot, { slot, epoch }, this.upkeep.signal);
     if (woken > 0) this.log.info({ slot, woken }, 'processes of a reply slot were woken');
   }
 
   private async wakeAll(): Promise<void> {
     for (const [slot, { epoch }] of this.readers)
-      await this.bus.requestUntilAnswered(wakeSlot, { slot, epoch }, this.stopped.signal);
+      await this.bus.requestUntilAnswered(wakeSlot, { slot, epoch }, this.upkeep.signal);
   }
 
   private close(slot: number): void {
@@ -142,25 +138,13 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
     reader.unheard.unsubscribe();
   }
 
-  private async verify(): Promise<void> {
-    while (!this.stopped.signal.aborted) {
-      await sleep(VERIFY_MILLIS, this.stopped.signal);
-      for (const slot of this.readers.keys()) this.inOrder(() => this.open(slot));
-    }
-  }
-
   /** A broker that was away has lost what was published meanwhile, events and plain replies alike. */
-  private async watchConnection(): Promise<void> {
-    for await (const status of this.bus.connection.status()) {
-      if (status.type !== 'reconnect') continue;
-      this.inOrder(async () => {
-        for (const [slot, reader] of this.readers) {
-          reader.messages?.stop();
-          reader.messages = null;
-          await this.open(slot);
-          await this.recover(slot);
-        }
-      });
+  private async reopen(): Promise<void> {
+    for (const [slot, reader] of this.readers) {
+      reader.messages?.stop();
+      reader.messages = null;
+      await this.open(slot);
+      await this.recover(slot);
     }
   }
 
@@ -215,7 +199,7 @@ export class Replies implements SlotListener, OnApplicationBootstrap, OnApplicat
   }
 
   private progressed(address: Address, reply: HandlerReply): void {
-    if (this.stopped.signal.aborted) return;
+    if (this.upkeep.signal.aborted) return;
     this.deliver(address, reply).catch((err: unknown) =>
       this.log.warn({ err, process: address.process }, 'progress was not written'),
     );

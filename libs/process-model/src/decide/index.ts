@@ -38,4 +38,4 @@ export {
   type StartRequest,
 } from './start.js';
 export { attemptClocks, type AttemptClocks } from './attempts.js';
-export { progressPeriodMillis } from './policies.js';
+export { progressPeriodMillis, timeoutOf } from './policies.js';
