@@ -6,4 +6,5 @@ export declare function startPostgresServer(options: {
   durable?: boolean;
   say?: (line: string) => void;
   root?: string;
+  bin?: string;
 }): Promise<{ child: Child; url: string; port: number; dataDir: string; logFile: string }>;
