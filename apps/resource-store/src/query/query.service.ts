@@ -60,7 +60,11 @@ export class QueryService {
     where.push(...conditions(filters, columns, parameters));
     if (!includeRemoved) where.push(`r.state not in ('removed', 'purging', 'purged')`);
     if (request.relation !== undefined) where.push(memberCondition(request.relation, (value) => parameters.add(value)));
-    if (afterId !== null) where.push(`d.id ${descending ? '<' : '>'} ${parameters.add(afterId)}`);
+    if (afterId !== null) {
+      // Of both tables: in a merge join, the one without the condition is read from its beginning.
+      const place = `${descending ? '<' : '>'} ${parameters.add(afterId)}`;
+      where.push(`d.id ${place}`, `r.id ${place}`);
+    }
     const found = await rows<ResourceRow>(
       this.dataSource,
       `select ${RESOURCE_COLUMNS}
@@ -138,15 +142,19 @@ export class QueryService {
     table: string,
     filterColumns: FilterColumns,
   ): Promise<{ found: Row[]; seenTo: number }> {
-    const bounded = request.filters.length > 0 && request.ids === null;
+    // Children have an index: the bound is for what has none.
+    const byParent = request.filters.filter(isParent);
+    const others = request.filters.filter((filter) => !isParent(filter));
+    const bounded = others.length > 0 && request.ids === null;
     const parameters = new Parameters();
     const key: string[] = [];
     if (request.ids !== null) key.push(`p.id = any (${parameters.add(request.ids)}::bigint[])`);
     if (request.resourceId !== null) key.push(`p.resource_id = ${parameters.add(request.resourceId)}`);
     if (request.beforeId !== null) key.push(`p.id < ${parameters.add(request.beforeId)}`);
+    key.push(...conditions(byParent, filterColumns, parameters));
     const looked = bounded ? `(select p.* from ${table}${allOf(key)} order by p.id desc limit ${MAX_LOOKED}) p` : table;
     const keyValues = [...parameters.values];
-    const filters = conditions(request.filters, filterColumns, parameters);
+    const filters = conditions(others, filterColumns, parameters);
     const found = await rows<Row>(
       this.dataSource,
       `select ${columns} from ${looked}${allOf(bounded ? filters : [...key, ...filters])}
@@ -177,6 +185,9 @@ export class QueryService {
     return { resources, live, stuck };
   }
 }
+
+const isParent = ({ field, modifier, value }: Filter): boolean =>
+  field === 'parentId' && modifier === 'eq' && value !== null;
 
 const allOf = (where: string[]): string => (where.length === 0 ? '' : ` where ${where.join(' and ')}`);
 

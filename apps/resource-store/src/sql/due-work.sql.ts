@@ -7,13 +7,14 @@ export const WORK_COLUMNS = `
 
 /**
  * Claims due processes by moving their wake-up: whoever asks meanwhile does not get them. A window of the longest due ones is taken
- * off the index, and the most important of these are handed out.
+ * off the index, and the most important of these are handed out. `< 'infinity'` says that it may be the partial index: that `now()` is
+ * less is not known to the planner, which would read the whole table.
  * $1 limit, $2 lease in milliseconds
  */
 export const CLAIM_DUE = `
 with due as (
   select id, priority, next_wake_at from process_live
-   where next_wake_at <= now()
+   where next_wake_at <= now() and next_wake_at < 'infinity'
    order by next_wake_at limit $1 * 4
      for update skip locked
 ),
@@ -53,12 +54,16 @@ select ${WORK_COLUMNS}
  where p.predecessor_id is not null
    and p.resource_id = any (array(select resource_id from process_finished where id = any ($1::bigint[])))`;
 
-/** $1 handler, $2 limit. Those that are being looked at by an engine are left alone. `resend` tells it from a probe: the handler is there. */
+/**
+ * $1 handler, $2 limit. Those that are being looked at by an engine are left alone. `resend` tells it from a probe: the handler is there. The
+ * order names the handler, and the condition is no equation (which would make that part of the order redundant): only the index of those
+ * that wait has this order. By number alone the primary key is walked, past everything else that lives.
+ */
 export const RELEASE_WAITING = `
 update process_live set next_wake_at = now(), resend = true
  where id = any (array(
    select id from process_live
-    where waiting_handler = $1 and next_wake_at > now()
-    order by id limit $2
+    where waiting_handler >= $1 and waiting_handler <= $1 and next_wake_at > now()
+    order by waiting_handler, id limit $2
       for update skip locked))
 returning id`;

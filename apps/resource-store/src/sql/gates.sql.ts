@@ -127,12 +127,12 @@ select ${WORK_COLUMNS}
 /** Admitted, and did not fit into the answer: due at once. $1 ids */
 export const HAND_OUT_LATER = `update process_live set next_wake_at = now() where id = any ($1::bigint[])`;
 
-/** Are there a place and a process that waits for one? $1 handler, $2 places in all */
+/** Are there a place and a process that waits for one? In the order of its index, else all that lives is read. $1 handler, $2 places in all */
 export const ANY_LEFT = `
 select 1 as left_over from process_live
  where held_by = 'limit/' || $1::text and admitted is null
    and (select count(*) from process_live where admitted = $1::text) < $2::int
- limit 1`;
+ order by priority desc, id limit 1`;
 
 /** $1 handler */
 export const READ_GATE = `

@@ -33,10 +33,14 @@ select d.id, case when $2 = 'state' then r.state else r.regions -> $2 ->> 'state
   from resource_data d
   join resource r on r.id = d.id
   left join process_live p on p.resource_id = d.id and p.state_field = $2
- where r.type = $1 and d.type = $1 and r.state not in ${GONE_STATES} and d.id > $3 and ${condition}
+ where r.type = $1 and d.type = $1 and r.state not in ${GONE_STATES} and d.id > $3 and r.id > $3 and ${condition}
  order by d.id limit $4`;
 
-/** $1 parent, $2 its dispatches, $3 numbers above this one, $4 limit. One statement, one snapshot: a child that ends meanwhile is in one of the two. */
+/**
+ * $1 parent, $2 its dispatches, $3 numbers above this one, $4 limit. One statement, one snapshot: a child that
+ * ends meanwhile is in one of the two. No child ended before its parent began: days before that are not looked into (a day more, should
+ * the server's clock have been set back). A parent that is no longer live has all its children looked for.
+ */
 export const READ_CHILDREN = `
 select * from (
   select id, resource_id as "resourceId", name, status, null::text as "exitReason", error_code as "errorCode",
@@ -44,5 +48,6 @@ select * from (
     from process_live where parent_id = $1 and parent_dispatch = any ($2::int[]) and id > $3
   union all
   select id, resource_id, name, null, exit_reason, error_code, left(error_message, 200)
-    from process_finished where parent_id = $1 and parent_dispatch = any ($2::int[]) and id > $3) child
+    from process_finished where parent_id = $1 and parent_dispatch = any ($2::int[]) and id > $3
+     and end_time > coalesce((select start_time - interval '1 day' from process_live where id = $1), '-infinity')) child
  order by id limit $4`;
