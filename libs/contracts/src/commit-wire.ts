@@ -1,5 +1,6 @@
 import { DroverError } from '@drover/kernel';
 import type { CommitTransition, ProcessFields, ProcessInsert } from './commit.js';
+import type { RelationRef } from './store.js';
 
 /**
  * The statement a transition goes into. A new resource; a start on a free region (or fields alone); the end of a process; everything
@@ -25,6 +26,8 @@ export interface TransitionHead {
   child?: { parentId: number; parentEnd?: 'leave' | null };
   /** children of what the transition ends are woken */
   orphans?: true;
+  unless?: RelationRef[];
+  relates?: number[];
 }
 
 /**
@@ -62,6 +65,8 @@ export function encodeTransition(transition: CommitTransition): EncodedTransitio
   if (transition.start !== null && transition.start.parentId !== null)
     head.child = { parentId: transition.start.parentId, ...transition.asChild };
   if (transition.orphans === true) head.orphans = true;
+  if (transition.unless !== undefined) head.unless = transition.unless;
+  if (transition.relates !== undefined) head.relates = transition.relates;
   return { head, row: JSON.stringify(columnsOf(transition)) };
 }
 
@@ -216,6 +221,7 @@ function problemOf(t: CommitTransition): string | null {
   if (t.wakeParent !== null && t.processId === null) return 'only the guarded process has a parent to wake';
   if (t.asChild !== undefined && t.start?.parentId == null) return 'a child has a parent';
   if (t.orphans === true && t.end === null) return 'only what ends leaves orphans';
+  if (t.unless !== undefined && t.resourceId === null) return 'a new resource has no relations';
   if (t.insert !== null && t.processId !== null) return 'a new resource has no process';
   if (t.start !== null && t.start.stateField !== t.stateField)
     return 'a process starts in the region of its transition';

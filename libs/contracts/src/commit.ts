@@ -1,6 +1,7 @@
 import type { JsonObject } from '@drover/kernel';
 import { commitBatch, type EncodedTransition } from './commit-wire.js';
 import { defineRequest } from './request.js';
+import type { RelationRef } from './store.js';
 import type { ProcessRow, ProcessStatus, ProgressDocument, ResourceRow, TransitioningFlag } from './rows.js';
 
 /** Why a feed row exists; last token of its subject. */
@@ -131,6 +132,10 @@ export interface CommitTransition {
   asChild?: { parentEnd: 'leave' | null };
   /** children of what this transition ends are to cancel themselves: they are woken in the same transaction */
   orphans?: boolean;
+  /** guard: none of these relations holds a resource, else a conflict that says `related` */
+  unless?: RelationRef[];
+  /** numbers of the resources whose relations the change may add to, where some `unless` may look at them: the two are serialised */
+  relates?: number[];
   /** answer the resource with its data: costs a read; schedule needs it for the event */
   returnResource: boolean;
 }
@@ -167,8 +172,8 @@ export type CommitOutcome =
   /** this command was applied before, by this or another try */
   | { outcome: 'repeat'; resourceId: number; processId: number | null; resource: ResourceRow | null }
   | { outcome: 'commandReused' }
-  /** a guard failed: present rows, for deciding again. `process` is the live one of the same region, if any */
-  | { outcome: 'conflict'; resource: ResourceRow | null; process: ProcessRow | null }
+  /** a guard failed: present rows, for deciding again. `process` is the live one of the same region, if any; `related`: the guard was `unless` */
+  | { outcome: 'conflict'; resource: ResourceRow | null; process: ProcessRow | null; related?: true }
   | { outcome: 'staleRegistry'; registryRevision: number }
   /** a child's start whose parent has ended, or waits for no children any more; nothing changed */
   | { outcome: 'parentEnded' }

@@ -373,6 +373,40 @@ processes: { run: { related: [{ forEach: platters, process: run }] } }`,
     },
   ),
   scenario(
+    '`refuseWhile` holds for chains and delegates, too',
+    {
+      given:
+        'two things with a disk; `remove` has `refuseWhile: [disks]`, `run` chains to it and `stop` delegates to it',
+      when: '`run` of the one and `stop` of the other one have done their work',
+      then: 'the one is parked with HandlerDataRefused, which names the disk; the other one rests in stopped, and its record says NoDelegate',
+    },
+    async (world) => {
+      await world.declare(`
+        relationships: { disks: { list: disk, by: thingId } }
+        processes:
+          run: { start: [inactive, ran] }
+          stop: { start: [inactive], delegate: { to: remove, always: true } }
+          remove: { refuseWhile: [disks] }`);
+      await world.declare(DISK, 'disk');
+      await world.handler('a', 'run', [{ chainProcess: `${world.type()}.remove` }]);
+      const things = [await world.create(), await world.create()] as const;
+      const disks = [
+        await world.create({ thingId: things[0].id }, 'disk'),
+        await world.create({ thingId: things[1].id }, 'disk'),
+      ] as const;
+      const chained = await things[0].runs('run');
+      const { error } = await chained.read();
+      expect(error).toMatchObject({ code: 'HandlerDataRefused' });
+      expect((error as { message: string }).message).toContain(disks[0].id);
+      const delegated = await things[1].runs('stop');
+      expect((await things[1].read())['state']).toBe('stopped');
+      expect((await delegated.steps()).at(-1)).toMatchObject({ error: { code: 'NoDelegate' } });
+      await disks[0].runs('remove');
+      await chained.operate('retry');
+      await things[0].until({ state: 'removed' });
+    },
+  ),
+  scenario(
     'a declared relationship is a link',
     {
       given: 'a thing with the relationship disks, and two disks',

@@ -28,6 +28,7 @@ import {
   afterStart,
   externalResource,
   guards,
+  hindrances,
   legalActions,
   operatorAudit,
   ownProcess,
@@ -145,11 +146,35 @@ export class Commands {
         // A repeat of a start that was accepted is answered as the first try was, whatever is related by now.
         const first = await this.answered(start);
         if (first !== null) return first;
-        await this.related.refuseWhile(definition, type, await this.read(request.resourceId, type.name));
+        return this.planUnrelated(definition, type, await this.read(request.resourceId, type.name), start);
       }
       const around = await this.registry.around(type);
       return { ...planStart(definition, numberOf(request.resourceId), around, start), around, before: null };
     }, planOn);
+  }
+
+  /** A start that hangs on relations: they are looked at now, so that a refusal can name them, and again in the commit. */
+  private async planUnrelated(
+    definition: ProcessDefinition,
+    type: TypeDefinition,
+    resource: ResourceRow,
+    start: StartRequest,
+  ): Promise<Planned> {
+    const guarded = await this.unrelated(definition, type, resource, start);
+    const around = await this.registry.around(type);
+    return { ...planStart(definition, resource.id, around, guarded), around, before: null };
+  }
+
+  /** @throws DroverError ActionNotAvailable, which names what is related */
+  private async unrelated(
+    definition: ProcessDefinition,
+    type: TypeDefinition,
+    resource: ResourceRow,
+    start: StartRequest,
+  ): Promise<StartRequest> {
+    await this.related.refuseWhile(definition, type, resource);
+    // Which resource a reference names is read here: it must still be this revision.
+    return { ...start, unless: hindrances(definition, type, resource), expectRevision: resource.revision };
   }
 
   async update(request: RequestOf<typeof updateResource>): Promise<CommandReply> {
@@ -269,6 +294,8 @@ export class Commands {
     const { type, definition } = await this.processNamed(ended.name);
     return this.commit(
       async () => {
+        if (definition.refuseWhile.length > 0)
+          return this.planUnrelated(definition, type, await this.read(ended.resourceId, type.name), start);
         const around = await this.registry.around(type);
         return { ...planStart(definition, ended.resourceId, around, start), around, before: null };
       },
@@ -308,11 +335,11 @@ export class Commands {
     live: ProcessRow | null,
     start: StartRequest,
   ): Promise<Planned> {
-    if (definition.refuseWhile.length > 0) await this.related.refuseWhile(definition, type, resource);
+    const guarded = definition.refuseWhile.length > 0 ? await this.unrelated(definition, type, resource, start) : start;
     const around = await this.registry.around(type);
     const regions = Object.fromEntries(Object.entries(resource.regions).map(([name, region]) => [name, region.state]));
     const legal = legalActions(type, resource.state, regions);
-    const decision = planStartOn(definition, resource, live, legal, around, start);
+    const decision = planStartOn(definition, resource, live, legal, around, guarded);
     if (decision instanceof DroverError) throw decision;
     return { ...decision, around, before: live === null ? null : { process: live, resource } };
   }

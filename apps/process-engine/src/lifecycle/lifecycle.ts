@@ -18,6 +18,7 @@ import {
 import { Committer } from '../commit/committer.js';
 import { Admissions } from '../gates/admissions.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
+import { RelatedReads } from '../related/related-reads.js';
 import { Effects } from './effects.js';
 import { WakeUps } from './wake-ups.js';
 import { WorkLoader } from './work-loader.js';
@@ -44,6 +45,7 @@ export class Lifecycle {
     private readonly loader: WorkLoader,
     private readonly effects: Effects,
     private readonly wakeUps: WakeUps,
+    private readonly reads: RelatedReads,
     admissions: Admissions,
   ) {
     effects.attach((processId, input) => this.handle(processId, input));
@@ -128,8 +130,10 @@ export class Lifecycle {
   private async attempt(work: WorkRow, input: Input, token: string | null): Promise<'done' | 'ignored'> {
     if (token !== null && token !== work.process.token) return 'ignored';
     let { process, resource } = work;
+    let refusals: ReadonlyMap<string, string> | null = null;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const around = await this.registry.aroundProcess(process);
+      if (refusals !== null) around.refusals = refusals;
       const decision = decide(process, resource, around, input);
       if (decision.kind === 'ignore') return 'ignored';
       if (decision.kind === 'refuse') throw decision.error;
@@ -146,6 +150,7 @@ export class Lifecycle {
           return 'done';
         case 'again':
           ({ process, resource } = after);
+          refusals = after.related ? await this.reads.refusals(around.type, resource) : null;
           break;
         case 'staleRegistry':
           await this.registry.mirror.refresh();

@@ -5,10 +5,12 @@ import {
   bindingOf,
   HandlerTable,
   NO_PAUSES,
+  NO_WATCHED_REFERENCES,
   Pauses,
   type Surroundings,
   timeoutOf,
   type TypeDefinition,
+  WatchedReferences,
 } from '@drover/process-model';
 import { RegistryMirror, type RegistrySnapshot } from '@drover/registry';
 import { InProcessHandlers } from '../in-process/in-process-handlers.js';
@@ -22,6 +24,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
   readonly mirror: RegistryMirror;
   private handlers = new HandlerTable([]);
   private pauses = NO_PAUSES;
+  private watched = NO_WATCHED_REFERENCES;
   private readonly listeners: (() => void)[] = [];
   private readonly shadowed = new Set<string>();
 
@@ -36,6 +39,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
       changed: (snapshot) => {
         this.handlers = this.bind(snapshot, log);
         this.pauses = new Pauses(snapshot.pauses);
+        this.watched = new WatchedReferences(snapshot.types.all());
         for (const listener of this.listeners) listener();
         log.debug({ revision: snapshot.revision, types: snapshot.definitions.size }, 'registry loaded');
       },
@@ -102,6 +106,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
       registryRevision: this.mirror.snapshot.revision,
       slot,
       now: this.clock.now(),
+      watched: this.watched,
     };
   }
 

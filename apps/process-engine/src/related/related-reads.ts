@@ -78,8 +78,21 @@ export class RelatedReads {
     return rows.map((row) => externalResource(row, type));
   }
 
+  /** Of the processes of a type that are refused now, why: what a chain or a delegate to one of them is told. */
+  async refusals(type: TypeDefinition, resource: Pick<ResourceRow, 'id' | 'data'>): Promise<Map<string, string>> {
+    const refusals = new Map<string, string>();
+    for (const definition of Object.values(type.processes))
+      try {
+        await this.refuseWhile(definition, type, resource);
+      } catch (error) {
+        if (!(error instanceof DroverError) || error.code !== 'ActionNotAvailable') throw error;
+        refusals.set(definition.name, error.message);
+      }
+    return refusals;
+  }
+
   /**
-   * Refuses a start while a relationship that the process names is not empty. Looked at just before the start.
+   * Refuses a start while a relationship that the process names is not empty. The commit looks again; this one knows names.
    * @throws DroverError ActionNotAvailable, which names the first of the related resources
    */
   async refuseWhile(definition: ProcessDefinition, type: TypeDefinition, resource: Pick<ResourceRow, 'id' | 'data'>) {

@@ -2,14 +2,25 @@ import type { EncodedTransition, SweptProcess } from '@drover/contracts';
 import { callBackoffMillis, monotonicMillis, sleep, DroverError, Batcher } from '@drover/kernel';
 import { constraintOf, failureKind, PinnedConnection, type Run, sqlState, type Statement } from '@drover/database';
 import type { DataSource } from 'typeorm';
+import { KNOWN_COMMANDS } from '../sql/read-commands.sql.js';
 import { concernsFamily, Family } from './family.js';
+import { concernsRelations, hindered, lockRelations } from './relations.js';
 
 /** What a commit statement says about one input row, in the words of sql/commit-*.sql.ts. */
 export interface CommitRow {
   /** position in the batch, from 1 */
   n: number;
   verdict:
-    'ok' | 'again' | 'repeat' | 'staleRegistry' | 'conflict' | 'notUnique' | 'claimed' | 'parentEnded' | 'refused';
+    | 'ok'
+    | 'again'
+    | 'repeat'
+    | 'staleRegistry'
+    | 'conflict'
+    | 'notUnique'
+    | 'claimed'
+    | 'parentEnded'
+    | 'related'
+    | 'refused';
   /** why, when refused */
   refusal?: string;
   registry_revision: number;
@@ -117,8 +128,8 @@ export class CommitLane {
   private async run(rows: EncodedTransition[], started: number): Promise<CommitRow[]> {
     for (let failures = 0; ; failures++) {
       try {
-        if (!rows.some(concernsFamily)) return await this.execute(this.connection.run.bind(this.connection), rows);
-        return await this.connection.transaction((run) => this.withFamily(run, rows));
+        if (rows.some(concernsOthers)) return await this.connection.transaction((run) => this.guarded(run, rows));
+        return await this.execute((statement, values) => this.connection.run(statement, values), rows);
       } catch (error) {
         this.options.onFailure?.(error, rows.length);
         const kind = failureKind(error);
@@ -141,18 +152,23 @@ export class CommitLane {
     return results.sort((a, b) => a.n - b.n);
   }
 
-  /** A batch with parents or children in it: what it locks, what it refuses, and what follows from it. */
-  private async withFamily(run: Run, rows: EncodedTransition[]): Promise<CommitRow[]> {
+  /** A batch that concerns other resources, too: what it locks, what it refuses, and what follows from it. */
+  private async guarded(run: Run, rows: EncodedTransition[]): Promise<CommitRow[]> {
+    if (rows.some(concernsRelations)) await lockRelations(run, rows);
     const family = new Family(run, rows);
     await family.lock();
-    const refused = await family.refused();
-    const accepted = refused.size === 0 ? rows : rows.filter((row) => !refused.has(row));
+    const refused = new Map<EncodedTransition, CommitRow['verdict']>();
+    for (const row of await hindered(run, rows)) refused.set(row, 'related');
+    for (const row of family.late()) refused.set(row, 'parentEnded');
+    if (refused.size > 0) await forgiveRepeats(run, refused);
+    const accepted = rows.filter((row) => !refused.has(row));
     const results = accepted.length === 0 ? [] : await this.execute(run, accepted);
     await family.settle(accepted, results);
     const applied = results.values();
-    return rows.map((row) =>
-      refused.has(row) ? ({ verdict: 'parentEnded', registered: null } as CommitRow) : applied.next().value!,
-    );
+    return rows.map((row) => {
+      const verdict = refused.get(row);
+      return verdict === undefined ? applied.next().value! : ({ verdict, registered: null } as CommitRow);
+    });
   }
 
   private async split(rows: EncodedTransition[], error: unknown, started: number): Promise<CommitRow[]> {
@@ -166,6 +182,18 @@ export class CommitLane {
   }
 }
 
+function concernsOthers(row: EncodedTransition): boolean {
+  return concernsFamily(row) || concernsRelations(row);
+}
+
+/** A repeat of a command that was applied is answered as its first try was, whatever would refuse it now. */
+async function forgiveRepeats(run: Run, refused: Map<EncodedTransition, unknown>): Promise<void> {
+  const commands = [...refused.keys()].flatMap(({ head }) => head.commandId ?? []);
+  const known = new Set((await run<{ id: string }>(KNOWN_COMMANDS, [commands])).map(({ id }) => id));
+  for (const row of refused.keys())
+    if (row.head.commandId !== null && known.has(row.head.commandId)) refused.delete(row);
+}
+
 const RACES = new Set(['command_pkey', 'resource_data_uuid', 'resource_data_claim', 'process_live_region']);
 
 function keysOf(rows: EncodedTransition[], key: RowKey): unknown[] {
@@ -173,15 +201,18 @@ function keysOf(rows: EncodedTransition[], key: RowKey): unknown[] {
 }
 
 /**
- * Splits off the rows whose command or uuid is in the batch already, and those that would wake a process that the batch writes: one
- * statement writes a row once, and the wake-up would be lost.
+ * Splits off the rows whose command or uuid is in the batch already, those that would wake a process that the batch writes (one statement
+ * writes a row once, and the wake-up would be lost), and those that hang on a relation which the batch adds to.
  */
 function withoutTwins(rows: EncodedTransition[]): { rows: EncodedTransition[]; twins: Set<number> } {
   const seen = new Set<string>();
   const twins = new Set<number>();
   const children = rows.some(({ head }) => head.wakeParent !== null);
   const written = new Set(children ? rows.map(({ head }) => head.processId) : []);
-  rows.forEach(({ head: { commandId, uuid, wakeParent } }, i) => {
+  const hinders = rows.some(({ head }) => head.unless !== undefined);
+  const related = new Set(hinders ? rows.flatMap(({ head }) => head.relates ?? []) : []);
+  rows.forEach(({ head: { commandId, uuid, wakeParent, unless, resourceId } }, i) => {
+    if (unless !== undefined && related.has(resourceId!)) twins.add(i);
     if ((commandId !== null && seen.has(commandId)) || (uuid !== null && seen.has(uuid))) twins.add(i);
     if (wakeParent !== null && written.has(wakeParent)) twins.add(i);
     if (commandId !== null) seen.add(commandId);

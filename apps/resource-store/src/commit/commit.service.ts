@@ -72,7 +72,7 @@ export class CommitService implements OnModuleDestroy {
     const wanted = (verdict: CommitRow['verdict']) => heads.filter((_, i) => results[i]!.verdict === verdict);
     const [commands, present] = await Promise.all([
       this.readCommands(wanted('repeat')),
-      this.readPresent(wanted('conflict').flatMap(({ resourceId }) => resourceId ?? [])),
+      this.readPresent([...wanted('conflict'), ...wanted('related')].flatMap(({ resourceId }) => resourceId ?? [])),
     ]);
     const repeated = await this.readPresent(
       wanted('repeat').flatMap(({ returnResource, commandId, commandHash }) =>
@@ -105,6 +105,7 @@ export class CommitService implements OnModuleDestroy {
             outcome: 'conflict',
             resource: present.resources.get(head.resourceId ?? 0) ?? null,
             process: present.processes.get(`${head.resourceId}/${head.stateField}`) ?? null,
+            ...(result.verdict === 'related' ? { related: true } : {}),
           };
       }
     });

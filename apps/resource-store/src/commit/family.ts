@@ -1,6 +1,6 @@
 import type { EncodedTransition, TransitionHead } from '@drover/contracts';
 import type { Run } from '@drover/database';
-import { KNOWN_COMMANDS, LOCK_FAMILY, SET_PARENT_END, WAKE_ORPHANS } from '../sql/family.sql.js';
+import { LOCK_FAMILY, SET_PARENT_END, WAKE_ORPHANS } from '../sql/family.sql.js';
 import type { CommitRow } from './commit-lane.js';
 
 /** A process that the batch has locked, as it was before. */
@@ -28,6 +28,7 @@ export class Family {
 
   /** Locks all that the batch will write. */
   async lock(): Promise<void> {
+    if (!this.rows.some(concernsFamily)) return;
     const resources = this.rows.flatMap(({ head }) => head.resourceId ?? []);
     const parents = this.rows.flatMap(({ head: { wakeParent, child } }) => [wakeParent ?? [], child?.parentId ?? []]);
     const ending = this.rows.flatMap(({ head }) => (head.orphans === true ? head.resourceId! : []));
@@ -35,13 +36,9 @@ export class Family {
     for (const process of await this.run<Locked>(LOCK_FAMILY, values)) this.locked.set(process.id, process);
   }
 
-  /** Rows that must not be committed: starts of children whose parent does not wait for them. A repeat is answered as the first try was. */
-  async refused(): Promise<Set<EncodedTransition>> {
-    const late = this.rows.filter(({ head }) => isFirst(head) && !this.waits(head.child!.parentId));
-    if (late.length === 0) return new Set();
-    const commands = late.flatMap(({ head }) => head.commandId ?? []);
-    const known = new Set((await this.run<{ id: string }>(KNOWN_COMMANDS, [commands])).map(({ id }) => id));
-    return new Set(late.filter(({ head }) => head.commandId === null || !known.has(head.commandId)));
+  /** Starts of children whose parent does not wait for them. */
+  late(): EncodedTransition[] {
+    return this.rows.filter(({ head }) => isFirst(head) && !this.waits(head.child!.parentId));
   }
 
   private waits(parentId: number): boolean {

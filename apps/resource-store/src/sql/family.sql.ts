@@ -31,9 +31,6 @@ select p.id, p.status, p.resource_id as "resourceId", p.parent_id as "parentId",
    for update`,
 };
 
-/** Commands that were applied before. $1 ids */
-export const KNOWN_COMMANDS = { name: 'known-commands', text: `select id from command where id = any ($1::uuid[])` };
-
 /** What an early end of its parent means to a process that has just begun. $1 processes, $2 a word for each */
 export const SET_PARENT_END = {
   name: 'family-set-parent-end',

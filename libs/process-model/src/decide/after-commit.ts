@@ -32,7 +32,13 @@ export type AfterStep =
       effects: Effect[];
     }
   /** another writer was first: decide again with these rows */
-  | { kind: 'again'; process: ProcessRow; resource: ResourceRow }
+  | {
+      kind: 'again';
+      process: ProcessRow;
+      resource: ResourceRow;
+      /** what was to follow is refused while related resources are there: decide with why ({@link Surroundings.refusals}) */
+      related: boolean;
+    }
   /** load the registry anew, and decide again with the same rows */
   | { kind: 'staleRegistry' }
   /** the process ended meanwhile */
@@ -60,7 +66,7 @@ export function afterStep(transition: CommitTransition, before: WorkRow, { outco
       if (repeated && wasOurs(transition, before.process, process))
         return { kind: 'carryOut', process, resource: resource ?? before.resource, wakeMillis: null, effects: [] };
       if (resource === null || process?.id !== before.process.id) return { kind: 'gone' };
-      return { kind: 'again', process, resource };
+      return { kind: 'again', process, resource, related: outcome.related === true };
     }
     case 'staleRegistry':
       return { kind: 'staleRegistry' };

@@ -5,13 +5,14 @@ import type {
   ProcessInsert,
   ProcessRow,
   RegionRow,
+  RelationRef,
   ResourceRow,
   StepRecord,
   TransitionRecord,
 } from '@drover/contracts';
 import { formatId, jsonEquals, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import type { ProcessDefinition, RelatedWork, TypeDefinition } from '../definitions/types.js';
-import { refsAfter, validateHandlerData } from '../fields/index.js';
+import { hindrances, refsAfter, validateHandlerData, type WatchedReferences } from '../fields/index.js';
 import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
 import { relatedStep, stepsOf } from '../handlers/steps-of.js';
 import { isGone, ownProcess } from '../states/index.js';
@@ -31,6 +32,10 @@ export interface Surroundings {
   slot: number;
   /** the database's clock as the engine knows it, epoch milliseconds */
   now: number;
+  /** references that some type's `refuseWhile` looks at; absent: none */
+  watched?: WatchedReferences;
+  /** processes of the type that their `refuseWhile` kept from following in a commit that was tried, with why; absent: none was tried */
+  refusals?: ReadonlyMap<string, string>;
 }
 
 /** What the engine does once the commit is applied. */
@@ -127,6 +132,8 @@ export class Draft {
   description: string | null | undefined;
   feedKind: FeedKind | null = null;
   ended: ExitReason | null = null;
+  /** relations that must be empty for this to be committed */
+  unless: RelationRef[] | null = null;
   /** it ends by force, by a failure or by pre-emption: its children may still be at work */
   endsEarly = false;
   successor: ProcessInsert | null = null;
@@ -357,12 +364,25 @@ export class Draft {
       wakeParent: this.concernsParent() ? this.process.parentId : null,
     };
     if (this.leavesOrphans()) transition.orphans = true;
+    if (this.unless !== null) transition.unless = this.unless;
+    relate(transition, this.around, transition.change?.refs);
     return transition;
   }
 
   /** Its parent waits for its end, and says that it is parked as long as it is. */
   private concernsParent(): boolean {
     return this.ended !== null || this.status === 'parked' || this.process.status === 'parked';
+  }
+
+  /** Why this process may not follow, null: it may, provided that its `refuseWhile` still holds in the commit. */
+  hindrance(next: ProcessDefinition): string | null {
+    if (next.refuseWhile.length === 0) return null;
+    const refusal = this.around.refusals?.get(next.name) ?? null;
+    if (refusal !== null) return refusal;
+    const { id, data } = this.resource;
+    const relations = hindrances(next, this.around.type, { id, data: { ...data, ...this.data } });
+    if (relations.length > 0) this.unless = relations;
+    return null;
   }
 
   /** May children go on without a parent after this? Also those of the processes in other regions that its resource's removal ends. */
@@ -417,6 +437,16 @@ export class Draft {
       ...(this.description === undefined ? {} : { description: this.description }),
     };
   }
+}
+
+/** Says which resources gain a relation that a start may hang on. */
+export function relate(
+  transition: CommitTransition,
+  { type, watched }: Surroundings,
+  refs: readonly string[] | undefined,
+): void {
+  const targets = watched?.targets(type.name, refs) ?? [];
+  if (targets.length > 0) transition.relates = targets;
 }
 
 /** The parts of a transition that most decisions leave empty. */

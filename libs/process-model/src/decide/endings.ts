@@ -1,6 +1,7 @@
 import { chainIsDone, chainTarget, type Continuation, delegateTarget, doneFor, ownProcess } from '../states/index.js';
 import { beginProcess, READY_LEASE_MILLIS } from './begin.js';
 import type { Draft, Effect } from './draft.js';
+import { stepFailed } from './failures.js';
 import { isHeld } from './gates.js';
 import type { Predecessor } from './progress.js';
 import { advance } from './steps.js';
@@ -24,6 +25,12 @@ export function finish(draft: Draft): void {
   }
   if (isHeld(draft, null)) return;
   const chain = draft.progress.chain === null ? null : chainOf(draft, draft.progress.chain);
+  const refused = chain === null ? null : draft.hindrance(chain.process);
+  if (chain !== null && refused !== null) {
+    const error = { code: 'HandlerDataRefused', message: `chainProcess "${chain.process.name}": ${refused}` };
+    stepFailed(draft, { ...error, retryable: false }, 'UNKNOWN_EXCEPTION');
+    return;
+  }
   if (chain !== null) {
     followUp(draft, chain, { exit: 'CHAIN', beganState: done, predecessor: draft.progress.predecessor });
     return;
@@ -35,7 +42,9 @@ export function finish(draft: Draft): void {
   }
   const goesOn = definition.delegate !== null && (definition.delegate.always || draft.progress.delegate);
   const delegate = goesOn ? delegateTarget(draft.around.type, definition, draft.region.state) : null;
-  if (delegate !== null) continueIn(draft, delegate);
+  const hindered = delegate === null ? null : draft.hindrance(delegate.process);
+  if (hindered !== null) draft.record('done', { code: 'NoDelegate', message: hindered });
+  if (delegate !== null && hindered === null) continueIn(draft, delegate);
   else rest(draft, done, goesOn && delegateIsDone(draft) ? 'ALREADY_DONE' : 'DONE');
 }
 

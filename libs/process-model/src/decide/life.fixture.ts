@@ -2,6 +2,7 @@ import type { CommitOutcome, CommitTransition, PauseRow, ProcessRow, ResourceRow
 import type { JsonObject } from '@drover/kernel';
 import { compileType, parseDocuments, type ResourceTypeDocument } from '../definitions/index.js';
 import type { HandlerBinding, TypeDefinition } from '../definitions/types.js';
+import { NO_WATCHED_REFERENCES } from '../fields/index.js';
 import { HandlerTable, parseProcessNames } from '../handlers/bindings.js';
 import { isGone, isTransitioning, legalActions, ownProcess } from '../states/index.js';
 import { decide, type Decision, type Input } from './decide.js';
@@ -143,6 +144,9 @@ export class Life {
   readonly type: TypeDefinition;
   handlers: HandlerTable;
   pauses = NO_PAUSES;
+  /** what related resources keep from following, with why */
+  refusals: ReadonlyMap<string, string> = new Map();
+  watched = NO_WATCHED_REFERENCES;
   resource: ResourceRow;
   readonly live = new Map<number, Held>();
   readonly finished: { id: number; name: string; exitReason: string; progress: Progress; errorCode: string | null }[] =
@@ -201,6 +205,8 @@ export class Life {
       registryRevision: this.registryRevision,
       slot: 1,
       now: this.now,
+      refusals: this.refusals,
+      watched: this.watched,
     };
   }
 

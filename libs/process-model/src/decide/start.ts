@@ -1,8 +1,15 @@
-import type { CommitTransition, ProcessRow, ResourceChange, ResourceInsert, ResourceRow } from '@drover/contracts';
+import type {
+  CommitTransition,
+  ProcessRow,
+  RelationRef,
+  ResourceChange,
+  ResourceInsert,
+  ResourceRow,
+} from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
 import type { ProcessDefinition, RelatedWork, TypeDefinition } from '../definitions/types.js';
 import { isGone, restingStates, transitioningFor } from '../states/index.js';
-import { Draft, type Effect, guards, regionOf, type Surroundings } from './draft.js';
+import { Draft, type Effect, guards, regionOf, relate, type Surroundings } from './draft.js';
 import { ended } from './endings.js';
 import { beginProcess } from './begin.js';
 
@@ -18,6 +25,8 @@ export interface StartRequest {
   expectRevision?: number;
   /** the process that starts this one on a related resource, and the number of its dispatch */
   parent?: { id: number; dispatch: number; onParentEnd: RelatedWork['onParentEnd'] };
+  /** relations that must be empty */
+  unless?: RelationRef[];
   /** the operator's act that it is, for the record */
   audit?: { code: string; message: string };
 }
@@ -60,12 +69,15 @@ export function planStart(
     start: insert,
     returnResource: true,
   };
-  guardStart(transition, request);
+  guardStart(transition, around, request);
   return { transition, effects };
 }
 
 /** What a start is bound to beside its resource. */
-function guardStart(transition: CommitTransition, { parent }: StartRequest): void {
+function guardStart(transition: CommitTransition, around: Surroundings, request: StartRequest): void {
+  const { parent, unless, write } = request;
+  if (unless !== undefined && unless.length > 0) transition.unless = unless;
+  relate(transition, around, write?.refs);
   if (parent !== undefined) transition.asChild = { parentEnd: parent.onParentEnd === 'leave' ? 'leave' : null };
 }
 
@@ -96,6 +108,7 @@ export function planCreate(
     insert,
     returnResource: true,
   };
+  relate(base, around, insert.refs);
   const toState = definition?.stateField === 'state' ? transitioningFor(definition, 'requested') : null;
   if (definition === undefined || toState === null) return { transition: base, effects: [] };
   const planned = planStart(definition, 0, around, request);
@@ -112,19 +125,18 @@ export function planCreate(
 /** Writes fields and starts nothing: the update of a type without an update process. */
 export function planWrite(resource: ResourceRow, around: Surroundings, request: StartRequest): StartDecision {
   const { state: _state, ...region } = regionOf(resource, 'state');
-  return {
-    transition: {
-      ...guards(around.registryRevision),
-      commandId: request.commandId,
-      commandHash: request.commandHash,
-      resourceId: resource.id,
-      expectType: around.type.name,
-      expectRevision: resource.revision,
-      change: { toState: null, feedKind: 'changed', process: null, ...region, data: null, ...request.write },
-      returnResource: true,
-    },
-    effects: [],
+  const transition: CommitTransition = {
+    ...guards(around.registryRevision),
+    commandId: request.commandId,
+    commandHash: request.commandHash,
+    resourceId: resource.id,
+    expectType: around.type.name,
+    expectRevision: resource.revision,
+    change: { toState: null, feedKind: 'changed', process: null, ...region, data: null, ...request.write },
+    returnResource: true,
   };
+  relate(transition, around, request.write?.refs);
+  return { transition, effects: [] };
 }
 
 function entering(
@@ -219,7 +231,7 @@ function preempt(
     commandHash: request.commandHash,
     returnResource: true,
   };
-  guardStart(transition, request);
+  guardStart(transition, around, request);
   if (request.write !== undefined && transition.change !== null) Object.assign(transition.change, request.write);
   return { transition, effects: [...draft.effects, ...begun.effects] };
 }

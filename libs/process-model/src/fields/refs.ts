@@ -1,6 +1,6 @@
 import type { RelationRef } from '@drover/contracts';
 import { parseId, type JsonObject } from '@drover/kernel';
-import type { Relationship, TypeDefinition } from '../definitions/types.js';
+import type { ProcessDefinition, Relationship, TypeDefinition } from '../definitions/types.js';
 
 const referenceFields = new WeakMap<TypeDefinition, string[]>();
 
@@ -38,6 +38,15 @@ export function refTo(field: string, number: number): string {
 export function refsAfter(type: TypeDefinition, before: JsonObject, changed: JsonObject | null): string[] | undefined {
   if (changed === null || !referencesIn(type).some((field) => Object.hasOwn(changed, field))) return undefined;
   return refsOf(type, { ...before, ...changed });
+}
+
+/** The relations that must be empty for a process to start. */
+export function hindrances(
+  { refuseWhile }: ProcessDefinition,
+  type: TypeDefinition,
+  resource: { id: number; data: JsonObject },
+): RelationRef[] {
+  return refuseWhile.flatMap((name) => relationOf(type.relationships[name]!, resource) ?? []);
 }
 
 /** Where the resources of a relationship are found; null: the reference field is not set. */
