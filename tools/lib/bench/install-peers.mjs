@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { run, which } from '../run.mjs';
+import { promisify } from 'node:util';
+import { which } from '../run.mjs';
 import { PEERS } from './peers.mjs';
 
 /** pg-boss and Graphile Worker name it; DBOS, Restate and Temporal run on it. */
@@ -62,10 +64,17 @@ function hashOf(file) {
     .digest('hex');
 }
 
-/** Runs it to its end; its last words are the error. */
+/** Runs it to its end. What it says on stderr is the error, without the path of a log that nobody else has. */
 async function toEnd(command, args, cwd, env = {}) {
-  const done = await run(command, args, { cwd, timeoutMillis: 1_800_000, env: { ...process.env, ...env } });
-  if (!done.ok) throw new Error(`"${command} ${args[0]}": ${done.reason}`);
+  try {
+    await promisify(execFile)(command, args, { cwd, env: { ...process.env, ...env }, maxBuffer: 16 << 20 });
+  } catch (error) {
+    const said = (error.stderr || error.message)
+      .split('\n')
+      .map((line) => line.replace(/^npm error ?/, '').trim())
+      .filter((line) => line !== '' && !line.startsWith('A complete log'));
+    throw new Error(`"${command} ${args[0]}": ${said.slice(0, 5).join('; ')}`, { cause: error });
+  }
 }
 
 const seconds = (started) => Math.round((Date.now() - started) / 1_000);
