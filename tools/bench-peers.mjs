@@ -48,7 +48,9 @@ const print = (value) => {
 
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, () => {
+  // A Ctrl-C comes twice, from the terminal and from the launcher below: the second changes nothing.
+  process.on(signal, () => {
+    if (interrupted) return;
     interrupted = true;
     void stopAll().then(() => process.exit(130));
   });
@@ -167,7 +169,10 @@ async function ours(seconds, warmupSeconds) {
 /** The same command on another Node. */
 async function again(node) {
   const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.removeAllListeners(signal);
+    process.on(signal, () => child.kill(signal));
+  }
   process.exitCode = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));

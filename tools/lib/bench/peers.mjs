@@ -57,7 +57,7 @@ export async function measurePeer({ contender, inflights, config, keep, say, pri
     for (const inflight of inflights) {
       const { countsUrl, databaseUrl, pids, versions, client } = up;
       const { settings } = contender;
-      const line = await load({
+      const line = await kit.load({
         ...{ ...config, inflight, pids, settings, versions, client, countsUrl, databaseUrl },
         engine: contender.name,
         variant: contender.variant,
@@ -68,27 +68,11 @@ export async function measurePeer({ contender, inflights, config, keep, say, pri
       print(line);
     }
   } catch (error) {
-    kit.keep = true;
+    if (running.has(kit)) kit.keep = true; // not when it was interrupted
     throw error;
   } finally {
     await kit.stop();
   }
-}
-
-/** Runs the load generator. @returns its line */
-async function load(config) {
-  const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'bench/dist/peers/client.js')], {
-    env: { ...process.env, NODE_ENV: 'production', BENCH_CONFIG: JSON.stringify(config) },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let out = '';
-  child.stdout.on('data', (chunk) => (out += chunk));
-  const code = await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  if (code !== 0) throw new Error(`the client ended with ${code}`);
-  return JSON.parse(out);
 }
 
 /** What a peer starts its programs with. They are stopped backwards, by process number. */
@@ -96,6 +80,7 @@ class Kit {
   root = PEERS;
   packages = PACKAGES;
   #children = [];
+  #client;
 
   constructor(dir, { keep, say, resources }) {
     Object.assign(this, { dir, keep, say, resources });
@@ -174,6 +159,23 @@ class Kit {
     throw new Error(`${child.name} does not ${what} within ${READY_MILLIS / 1_000} s: ${tail(child.logFile)}`);
   }
 
+  /** Runs the load generator. @returns its line */
+  async load(config) {
+    const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'bench/dist/peers/client.js')], {
+      env: { ...process.env, NODE_ENV: 'production', BENCH_CONFIG: JSON.stringify(config) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#client = child;
+    let out = '';
+    child.stdout.on('data', (chunk) => (out += chunk));
+    const code = await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    if (code !== 0) throw new Error(`the client ended with ${code}`);
+    return JSON.parse(out);
+  }
+
   /** A program that died in between makes the line worth nothing. */
   mustRun() {
     const dead = this.#children.find((child) => !child.running);
@@ -196,7 +198,8 @@ class Kit {
   }
 
   async stop() {
-    running.delete(this);
+    if (!running.delete(this)) return;
+    this.#client?.kill('SIGKILL'); // when interrupted: it would tell of servers that went away
     // Nothing of a peer outlives its data, so none is waited for long; PostgreSQL ends its connections' programs first.
     for (const child of this.#children.splice(0).reverse())
       await child.stop(child.name === 'PostgreSQL' ? 30_000 : 3_000);
