@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import { HousekeepingJob } from './partitions/housekeeping.job.js';
 import { DefinitionFolder } from './registry/definition-folder.js';
 import { SETTINGS, type StoreSettings } from './settings.js';
+import { ensureShard } from './shards/shard.js';
 import { SlotsService } from './slots/slots.service.js';
 
 /** Shipped with the service, beside its sources and its build alike. */
@@ -16,6 +17,7 @@ export async function prepareDatabase(app: INestApplicationContext): Promise<voi
   const settings = app.get<StoreSettings>(SETTINGS);
   await withBootLock(dataSource, async () => {
     await dataSource.runMigrations();
+    await ensureShard(dataSource, settings.shard);
     await app.get(HousekeepingJob).ensure();
     await app.get(SlotsService).prepare();
     const folder = app.get(DefinitionFolder);

@@ -1,9 +1,18 @@
-import { choice, integer, loadConfig, storeSettings, type Values } from '@drover/config';
+import { choice, integer, loadConfig, type Setting, storeSettings, type Values } from '@drover/config';
+import { parseShard, type Shard } from './shards/shard.js';
+
+const shard: Setting<Shard> = {
+  variable: 'DROVER_SHARD',
+  read: parseShard,
+  fallback: { value: { index: 0, count: 1 } },
+};
 
 const specification = {
   ...storeSettings,
   /** Connections to PostgreSQL, three of them held by the commit lanes. */
   poolSize: integer('DROVER_STORE_POOL_SIZE', { fallback: 12, min: 6, max: 200 }),
+  /** Which of how many databases this is, `k/n`: docs/architecture/scaling.md. */
+  shard,
   feedRetentionDays: integer('DROVER_FEED_RETENTION_DAYS', { fallback: 7, min: 1, max: 3_650 }),
   historyRetentionDays: integer('DROVER_HISTORY_RETENTION_DAYS', { fallback: 30, min: 1, max: 3_650 }),
   /** JetStream replicas of the transition feed: 3 in a NATS cluster. */

@@ -136,6 +136,8 @@ export const RARE: Record<string, string> = {
   READ_DEFINITIONS: 'when the registry has changed; it reads as many rows as there are definitions',
   READ_FILES: 'at boot',
   WRITE_FILE: 'at boot',
+  READ_NUMBERING: 'at boot',
+  LOCK_NUMBERING: 'at the first boot of a shard',
   DELETE_COMMANDS: `${hourly}: by a BRIN index or in the order of the table, 5,000 at a time`,
   DELETE_DEFINITION_VERSIONS: `${hourly}: it reads live work and the definitions`,
   DELETE_GATES: `${hourly}: as many looks as there are gates`,
@@ -154,6 +156,7 @@ const columns = 'a list of columns or an expression';
 export const PARTS: Record<string, string> = {
   memberCondition: built,
   readMembers: built,
+  setNumbering: 'at the first boot of a shard',
   RELATED_PAGE: 'a number',
   RELATION_LOCKS: 'a number',
   WORK_COLUMNS: columns,

@@ -14,6 +14,7 @@ import { prepareDatabase } from '../boot.js';
 import { CommitService } from '../commit/commit.service.js';
 import type { StoreLog } from '../observability/store-log.js';
 import type { StoreSettings } from '../settings.js';
+import type { Shard } from '../shards/shard.js';
 
 export interface TestStore extends AsyncDisposable {
   readonly app: INestMicroservice;
@@ -40,7 +41,13 @@ export const sharedNats = (): Promise<NatsServer> => (shared ??= startNats());
 
 /** The whole application, in this program, on a database of its own (or on `databaseUrl`: a second replica). */
 export async function startStore(
-  options: { databaseUrl?: string; definitions?: string; background?: 'on' | 'off'; nats?: { url: string } } = {},
+  options: {
+    databaseUrl?: string;
+    definitions?: string;
+    background?: 'on' | 'off';
+    nats?: { url: string };
+    shard?: Shard;
+  } = {},
 ): Promise<TestStore> {
   const database = options.databaseUrl === undefined ? await createDatabase() : null;
   const databaseUrl = options.databaseUrl ?? database!.url;
@@ -58,6 +65,7 @@ export async function startStore(
     databaseUrl,
     definitions: options.definitions,
     poolSize: 8,
+    shard: options.shard ?? { index: 0, count: 1 },
     feedRetentionDays: 7,
     historyRetentionDays: 30,
     streamReplicas: 1,
