@@ -218,7 +218,10 @@ export const readRelated = defineRequest<
   { members: MemberRow[]; moreMembers: boolean; children: ChildRow[]; moreChildren: boolean }
 >({ subject: 'drover.store.related.read', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });
 
-/** A page of resources of one type by ascending number (keyset: numbers after `afterId`). Hides removed and purged unless asked. */
+/**
+ * A page of resources of one type by number (keyset: numbers after `afterId`). Hides removed and purged unless asked. `next` is the
+ * `afterId` of the next page, null at the end. A page looks at a bounded number of rows: it may be short, or empty, while there is more.
+ */
 export const listResources = defineRequest<
   {
     type: string;
@@ -230,7 +233,7 @@ export const listResources = defineRequest<
     /** only members of this relation */
     relation?: RelationRef;
   },
-  { resources: ResourceRow[]; more: boolean }
+  { resources: ResourceRow[]; more: boolean; next: number | null }
 >({ subject: 'drover.store.resource.list', queue: 'resource-store', timeoutMillis: 2_000, errors: ['InvalidFilter'] });
 
 export interface TransitionRow {
@@ -369,10 +372,10 @@ export interface StuckProcess {
   errorMessage: string | null;
 }
 
-/** What the front page shows. */
+/** What the front page shows. Counts are bounded: with `more`, there are more than that. */
 export interface Summary {
-  resources: { type: string; state: string; count: number }[];
-  live: { status: string; count: number }[];
+  resources: { type: string; state: string; count: number; more: boolean }[];
+  live: { status: string; count: number; more: boolean }[];
   /** ten at most: parked ones first, the oldest first */
   stuck: StuckProcess[];
 }

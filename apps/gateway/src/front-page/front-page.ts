@@ -50,8 +50,12 @@ export class FrontPage {
   }
 }
 
+const atLeast = ({ count, more }: { count: number; more: boolean }): string =>
+  more ? `more than ${count}` : String(count);
+
 function heading(summary: Summary | null): string {
-  const live = summary?.live.reduce((sum, { count }) => sum + count, 0);
+  const count = summary?.live.reduce((sum, status) => sum + status.count, 0) ?? 0;
+  const live = atLeast({ count, more: summary?.live.some(({ more }) => more) ?? false });
   const state =
     summary === null ? 'The services behind the gateway do not answer right now.' : `${live} processes are running.`;
   return `<h1>Drover</h1><p class="soft">Resource lifecycle orchestrator. ${state}</p>`;
@@ -94,14 +98,15 @@ function picture(type: TypeDefinition | undefined, svg: string | null): string {
 
 function running(summary: Summary | null, types: TypeDefinition[], base: string): string {
   if (summary === null) return '';
-  const rows = summary.resources.map(({ type, state, count }) => {
+  const rows = summary.resources.map(({ type, state, count, more }) => {
     const definition = types.find(({ name }) => name === type);
     const url =
       definition === undefined ? null : `${collectionUrl(base, definition)}?state=${encodeURIComponent(state)}`;
     const label = url === null ? escapeHtml(type) : `<a href="${escapeHtml(url)}">${escapeHtml(type)}</a>`;
-    return `<tr><td>${label}</td><td>${escapeHtml(state)}</td><td class="number">${count}</td></tr>`;
+    return `<tr><td>${label}</td><td>${escapeHtml(state)}</td><td class="number">${atLeast({ count, more })}</td></tr>`;
   });
-  const live = summary.live.map(({ status, count }) => `${count} ${escapeHtml(status)}`).join(', ') || 'none';
+  const live =
+    summary.live.map(({ status, ...count }) => `${atLeast(count)} ${escapeHtml(status)}`).join(', ') || 'none';
   return `<section><h2>What runs</h2><p>Live processes: ${live}. <a href="/v1/processinstances">All processes</a></p>
 <table><thead><tr><th scope="col">Type</th><th scope="col">State</th><th scope="col" class="number">Resources</th></tr></thead>
 <tbody>${rows.join('') || '<tr><td colspan="3" class="soft">Nothing yet.</td></tr>'}</tbody></table></section>`;

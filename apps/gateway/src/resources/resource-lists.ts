@@ -69,7 +69,7 @@ export class ResourceLists {
       includeRemoved: asksForRemoved(filters),
       ...(relation && { relation }),
     };
-    const [{ rows, more }, count] = await Promise.all([
+    const [{ rows, next }, count] = await Promise.all([
       this.read(type, filters, page, relation),
       page.count === 'true' ? this.backend.call(countResources, counted) : undefined,
     ]);
@@ -77,7 +77,7 @@ export class ResourceLists {
     return collection(
       {
         data: rows.map((row) => resourceJson(row, { snapshot, type, base })),
-        nextMarker: more ? markerOf(rows.at(-1)!.id) : null,
+        nextMarker: next === null ? null : markerOf(next),
         count,
       },
       {
@@ -91,13 +91,13 @@ export class ResourceLists {
     );
   }
 
-  /** The store answers in pages that fit a message; asks on until the limit is filled. */
+  /** The store answers in pages that fit a message, and looks at so many rows; asks on until the limit is filled or it found nothing. */
   private async read(
     type: TypeDefinition,
     filters: Filter[],
     page: PageQuery,
     relation?: RelationRef,
-  ): Promise<{ rows: ResourceRow[]; more: boolean }> {
+  ): Promise<{ rows: ResourceRow[]; next: number | null }> {
     const rows: ResourceRow[] = [];
     let afterId = numberOfMarker(page.marker);
     let size = 0;
@@ -114,8 +114,8 @@ export class ResourceLists {
       rows.push(...answer.resources);
       size += JSON.stringify(answer.resources).length;
       const full = rows.length >= page.limit || size > MAX_ANSWER;
-      if (!answer.more || full || answer.resources.length === 0) return { rows, more: answer.more && rows.length > 0 };
-      afterId = rows.at(-1)!.id;
+      if (full || answer.next === null || answer.resources.length === 0) return { rows, next: answer.next };
+      afterId = answer.next;
     }
   }
 }

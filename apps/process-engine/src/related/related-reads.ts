@@ -57,23 +57,25 @@ export class RelatedReads {
   private async rows(name: string, relation: RelationRef, process: string, signal: AbortSignal): Promise<JsonObject[]> {
     const type = await this.typeNamed(relation.type);
     const rows: ResourceRow[] = [];
-    for (let more = true; more;) {
-      const page = await this.bus.requestUntilAnswered(
-        listResources,
-        {
-          type: type.name,
-          filters: [],
-          limit: MAX_INCLUDED + 1 - rows.length,
-          afterId: rows.at(-1)?.id ?? null,
-          descending: false,
-          includeRemoved: false,
-          relation,
-        },
-        signal,
-      );
-      rows.push(...page.resources);
+    for (let afterId: number | null = null, more = true; more;) {
+      const { resources, next }: { resources: ResourceRow[]; next: number | null } =
+        await this.bus.requestUntilAnswered(
+          listResources,
+          {
+            type: type.name,
+            filters: [],
+            limit: MAX_INCLUDED + 1 - rows.length,
+            afterId,
+            descending: false,
+            includeRemoved: false,
+            relation,
+          },
+          signal,
+        );
+      rows.push(...resources);
       if (rows.length > MAX_INCLUDED) throw tooLarge(process, `${name} holds more than ${MAX_INCLUDED} resources`);
-      more = page.more && page.resources.length > 0;
+      more = next !== null;
+      afterId = next;
     }
     return rows.map((row) => externalResource(row, type));
   }

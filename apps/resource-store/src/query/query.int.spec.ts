@@ -146,10 +146,73 @@ it('reads resources with what is live on them; transitions; processes, live and 
   ).toMatchObject([{ live: false, id: first.processId }]);
   expect((await processes({ ids: [first.processId!] })).processes).toMatchObject([{ exitReason: 'DONE' }]);
   const summary = await store.bus.request(readSummary, {});
-  expect(summary.live).toEqual([{ status: 'dispatched', count: 1 }]);
-  expect(summary.resources).toContainEqual({ type: 'volume', state: 'removed', count: 1 });
+  expect(summary.live).toEqual([{ status: 'dispatched', count: 1, more: false }]);
+  expect(summary.resources).toContainEqual({ type: 'volume', state: 'removed', count: 1, more: false });
   expect(summary.stuck).toEqual([]);
   expect((await store.bus.request(checkInvariants, {})).violations).toEqual([]);
+});
+
+describe('a list whose filters match little', () => {
+  const type = 'crate';
+  beforeAll(async () => {
+    await store.bus.request(applyDefinition, {
+      document: {
+        apiVersion: 'drover/v1',
+        kind: 'ResourceType',
+        name: type,
+        fields: { color: { type: 'string' } },
+      } as never,
+      mode: 'create',
+      name: null,
+    });
+    await store.sql(
+      `with n as (select n, case when n = 59990 then 'rare' when n > 59000 then 'removed' else 'inactive' end as state
+                    from generate_series(1, 60000) n),
+            r as (insert into resource (id, revision, data_revision, type, kind, state, transitioning)
+                  select 1000000 + n, 1, 1, $1, $1, state, 'no' from n)
+       insert into resource_data (id, created, revision, type, uuid, data)
+       select 1000000 + n, now(), 1, $1, 'crate-' || n, jsonb_build_object('color', case when n = 55000 then 'red' else 'grey' end) from n`,
+      [type],
+    );
+    await store.sql('analyze resource, resource_data');
+  });
+  const crates = (filters: Filter[], over: object = {}) => list(filters, { type, ...over });
+  const equal = (field: string, value: string): Filter[] => [{ field, modifier: 'eq', value }];
+
+  it('ends after a bounded look, and says where to go on, in either order', async () => {
+    const first = await crates(equal('color', 'red'));
+    expect(first).toEqual({ resources: [], more: true, next: 1_050_000 });
+    const second = await crates(equal('color', 'red'), { afterId: first.next });
+    expect(second).toMatchObject({ resources: [{ uuid: 'crate-55000' }], more: false, next: null });
+    const fromTheEnd = await crates(equal('color', 'red'), { descending: true });
+    expect(fromTheEnd).toMatchObject({ resources: [{ uuid: 'crate-55000' }], more: true, next: 1_010_001 });
+  });
+
+  it('finds what an index finds, wherever it is', async () => {
+    expect(await crates(equal('state', 'rare'), { includeRemoved: true })).toMatchObject({
+      resources: [{ uuid: 'crate-59990' }],
+      more: false,
+      next: null,
+    });
+    expect(await crates(equal('uuid', 'crate-58999'))).toMatchObject({ resources: [{ id: 1_058_999 }], next: null });
+  });
+
+  it('passes over removed ones in bounded steps', async () => {
+    expect(await crates([], { afterId: 1_058_990 })).toMatchObject({ more: false, next: null });
+    expect((await crates([], { descending: true, limit: 2 })).resources.map(({ uuid }) => uuid)).toEqual([
+      'crate-59990',
+      'crate-59000',
+    ]);
+  });
+
+  it('and the summary counts so many of each state, and tells that there are more', async () => {
+    const { resources } = await store.bus.request(readSummary, {});
+    expect(resources.filter((line) => line.type === type)).toEqual([
+      { type, state: 'inactive', count: 10_000, more: true },
+      { type, state: 'rare', count: 1, more: false },
+      { type, state: 'removed', count: 999, more: false },
+    ]);
+  });
 });
 
 describe('why', () => {

@@ -17,6 +17,7 @@ import { RegistryService } from '../registry/registry.service.js';
 import { millis } from '../sql/columns.sql.js';
 import { memberCondition } from '../sql/related.sql.js';
 import { FINISHED_COLUMNS, PROCESS_COLUMNS, RESOURCE_COLUMNS } from '../sql/rows.sql.js';
+import { SUM_LIVE, SUM_RESOURCES } from '../sql/summary.sql.js';
 import { READ_STUCK } from '../sql/why.sql.js';
 import { conditions, knowsAll, Parameters, processColumns, resourceColumns, type FilterColumns } from './filters.js';
 import { fitting } from './fitting.js';
@@ -26,6 +27,21 @@ import { ResourceReader } from './resource-reader.js';
 const MAX_PAGE = 3_000;
 /** Rows that one page with filters looks at: 50 ms of an index scan (2026-11-22, 2 cores). */
 const MAX_LOOKED = 50_000;
+
+/** Of a summary, for each pair of type and state, and of live processes: beyond it a count is a lower bound. */
+const MAX_SUMMED = 10_000;
+/** Pairs of type and state that a summary names. */
+const MAX_LINES = 1_000;
+
+interface ResourcesRequest {
+  type: string;
+  filters: Filter[];
+  limit: number;
+  afterId: number | null;
+  descending: boolean;
+  includeRemoved: boolean;
+  relation?: RelationRef;
+}
 
 /** Reads for people and for the gateway. Nothing here is on the way of a transition. */
 @Injectable()
@@ -43,38 +59,49 @@ export class QueryService {
     return { resources: kept, processes: processes.filter(({ resourceId }) => read.has(resourceId)) };
   }
 
-  async resources(request: {
-    type: string;
-    filters: Filter[];
-    limit: number;
-    afterId: number | null;
-    descending: boolean;
-    includeRemoved: boolean;
-    relation?: RelationRef;
-  }): Promise<{ resources: ResourceRow[]; more: boolean }> {
-    const { type, filters, afterId, descending, includeRemoved } = request;
+  /** Ordered by number. A page looks at so many rows at most: one whose filters match nothing must not read a whole type. */
+  async resources(
+    request: ResourcesRequest,
+  ): Promise<{ resources: ResourceRow[]; more: boolean; next: number | null }> {
+    const { type, filters, afterId, descending, includeRemoved, relation } = request;
     const columns = resourceColumns(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
     const limit = pageSize(request.limit);
     const parameters = new Parameters();
-    const where = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
-    where.push(...conditions(filters, columns, parameters));
-    if (!includeRemoved) where.push(`r.state not in ('removed', 'purging', 'purged')`);
-    if (request.relation !== undefined) where.push(memberCondition(request.relation, (value) => parameters.add(value)));
+    const key = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
+    key.push(...conditions(filters.filter(hasIndex), columns, parameters));
+    if (relation !== undefined) key.push(memberCondition(relation, (value) => parameters.add(value)));
     if (afterId !== null) {
       // Of both tables: in a merge join, the one without the condition is read from its beginning.
       const place = `${descending ? '<' : '>'} ${parameters.add(afterId)}`;
-      where.push(`d.id ${place}`, `r.id ${place}`);
+      key.push(`d.id ${place}`, `r.id ${place}`);
     }
-    const found = await rows<ResourceRow>(
+    const keyValues = [...parameters.values];
+    const matches = conditions(
+      filters.filter((filter) => !hasIndex(filter)),
+      columns,
+      parameters,
+    );
+    if (!includeRemoved) matches.push(`r.state not in ('removed', 'purging', 'purged')`);
+    const from = `from resource_data d join resource r on r.id = d.id${allOf(key)}`;
+    const order = `order by d.id ${descending ? 'desc' : 'asc'}`;
+    const found = await rows<ResourceRow & { matches?: boolean }>(
       this.dataSource,
-      `select ${RESOURCE_COLUMNS}
-         from resource_data d join resource r on r.id = d.id
-        where ${where.join(' and ')}
-        order by d.id ${descending ? 'desc' : 'asc'} limit ${parameters.add(limit + 1)}`,
+      matches.length === 0
+        ? `select ${RESOURCE_COLUMNS} ${from} ${order} limit ${parameters.add(limit + 1)}`
+        : `select * from (select ${RESOURCE_COLUMNS}, (${matches.join(' and ')}) as matches ${from} ${order} limit ${MAX_LOOKED}) x
+            where matches limit ${parameters.add(limit + 1)}`,
       parameters.values,
     );
+    for (const row of found) delete row.matches;
     const { kept: resources, more } = page(found, limit);
-    return { resources, more };
+    if (more) return { resources, more, next: resources.at(-1)!.id };
+    if (matches.length === 0) return { resources, more, next: null };
+    const [last] = await rows<{ id: number }>(
+      this.dataSource,
+      `select d.id ${from} ${order} offset ${MAX_LOOKED - 1} limit 1`,
+      keyValues,
+    );
+    return { resources, more: last !== undefined, next: last?.id ?? null };
   }
 
   async transitions(resourceId: number, limit: number, afterRevision: number | null) {
@@ -172,19 +199,17 @@ export class QueryService {
 
   async summary(): Promise<Summary> {
     const [resources, live, stuck] = await Promise.all([
-      rows<{ type: string; state: string; count: number }>(
-        this.dataSource,
-        'select type, state, count(*)::int as count from resource group by type, state order by type, state',
-      ),
-      rows<{ status: string; count: number }>(
-        this.dataSource,
-        'select status, count(*)::int as count from process_live group by status order by status',
-      ),
+      rows<Summary['resources'][number]>(this.dataSource, SUM_RESOURCES, [MAX_SUMMED, MAX_LINES]),
+      rows<Summary['live'][number]>(this.dataSource, SUM_LIVE, [MAX_SUMMED]),
       rows<StuckProcess>(this.dataSource, READ_STUCK),
     ]);
     return { resources, live, stuck };
   }
 }
+
+/** Such a filter finds its rows by an index, and may look at all of them. */
+const hasIndex = ({ field, modifier, value }: Filter): boolean =>
+  (field === 'uuid' || field === 'state' || field === 'id') && modifier === 'eq' && value !== null;
 
 const isParent = ({ field, modifier, value }: Filter): boolean =>
   field === 'parentId' && modifier === 'eq' && value !== null;
