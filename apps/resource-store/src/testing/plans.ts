@@ -22,7 +22,7 @@ export interface Hot {
   /** rows of big tables that it may look at, on the spec's 20,000 of each */
   reads: number;
   /** it is about finished work: it may enter the partitions, by key */
-  history?: true;
+  history?: boolean;
   /** why an estimate may be far off, harmlessly */
   loose?: string;
 }
@@ -123,6 +123,8 @@ export const RARE: Record<string, string> = {
   READ_HINDERED: 'by bitmap scans, in a transaction that allows them: relations.int.spec.ts looks at its plan',
   READ_GATE: people,
   READ_STUCK: people,
+  SUM_RESOURCES: 'a person looks at the front page; a jump for each pair of type and state, 10,000 rows of each',
+  SUM_LIVE: 'a person looks at the front page; 10,000 rows',
   READ_LEASE: oneRow,
   TAKE_LEASE: oneRow,
   RELEASE_LEASE: oneRow,
