@@ -23,6 +23,8 @@ import {
   ResourceDefinitionsController,
 } from './introspection/introspection.controller.js';
 import { Introspection } from './introspection/introspection.js';
+import { LimitsController } from './limits/limits.controller.js';
+import { Limits } from './limits/limits.js';
 import { Log } from './log.js';
 import { Overload } from './overload/overload.js';
 import { PausesController } from './pauses/pauses.controller.js';
@@ -68,6 +70,7 @@ export class GatewayModule {
         ExternalHandlersController,
         WhyController,
         PausesController,
+        LimitsController,
         ResourcesController,
       ],
       providers: [
@@ -88,6 +91,7 @@ export class GatewayModule {
         ProcessInstances,
         ExternalHandlers,
         Pauses,
+        Limits,
         RegisterOverNats,
         BuiltinHandlers,
         HandlersOf,

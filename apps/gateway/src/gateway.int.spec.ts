@@ -52,7 +52,14 @@ const WIDGET: DefinitionRow = {
 };
 
 function knowWidgets(): void {
-  answer(readRegistry, async () => ({ revision: 1, definitions: [WIDGET], handlers: [], pauses: [], more: false }));
+  answer(readRegistry, async () => ({
+    revision: 1,
+    definitions: [WIDGET],
+    handlers: [],
+    pauses: [],
+    limits: [],
+    more: false,
+  }));
 }
 
 function widget(id: number, state = 'registering'): ResourceRow {
@@ -226,7 +233,7 @@ describe('with services that misbehave', () => {
     let reads = 0;
     answer(readRegistry, async () => {
       reads++;
-      return { revision: 1, definitions: [WIDGET], handlers: [], pauses: [], more: false };
+      return { revision: 1, definitions: [WIDGET], handlers: [], pauses: [], limits: [], more: false };
     });
     const started = performance.now();
     const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => call(`/v1/nothing${i}`)));

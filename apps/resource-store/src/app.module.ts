@@ -14,6 +14,7 @@ import { ENTITIES } from './entities/index.js';
 import { AdmissionsService } from './gates/admissions.service.js';
 import { GatesController } from './gates/gates.controller.js';
 import { GatesJob } from './gates/gates.job.js';
+import { LimitsService } from './gates/limits.service.js';
 import { PausesService } from './gates/pauses.service.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { Hints } from './observability/hints.js';
@@ -95,6 +96,7 @@ export class AppModule {
         HousekeepingJob,
         PresenceJob,
         PausesService,
+        LimitsService,
         AdmissionsService,
         GatesJob,
         FeedReader,

@@ -17,6 +17,18 @@ export interface PauseRow {
   reason: string | null;
 }
 
+/**
+ * A limit that an operator set: `account/<number>`, `type/<name as declared>`, `process/<full name>`. It wins over what a definition declares. Part of
+ * the registry, as pauses are.
+ */
+export interface LimitRow {
+  scope: string;
+  /** processes at work at once, 1 to 100,000; null: no limit, also where the definition declares one */
+  maxConcurrent: number | null;
+  /** of an account: what it gets in its turn, 1 to 1,000; 1 unless set */
+  weight: number;
+}
+
 /** When a handler's circuit opens, and for how long. */
 export interface CircuitBreaker {
   /** failed attempts in a row that open it, 1 to 1000; an attempt fails by a retryable error or a time-out */
@@ -61,7 +73,7 @@ export const listPauses = defineRequest<{ scope: PauseScope | null }, { pauses: 
 });
 
 /**
- * Admits attempts of a handler that has limits: of the processes held by `limit/<handler>` the most important, then the oldest, as
+ * Admits attempts of a handler that has limits, or processes of a limit's scope (`handler` is then the scope; `maxInFlight` its maximum): of the processes held by `limit/<handler>` the most important, then of each account in its turn the oldest, as
  * many as there are places. They are handed out like due work: whoever asks wakes them, and `leaseMillis` later anybody does.
  * Told first what became of attempts since the last request, in order: whether any succeeded, and how many failed since.
  * `stale`: the registry is newer than `registryRevision`, so the limits may be old; nothing was done.
@@ -84,3 +96,25 @@ export const readGate = defineRequest<
   { handler: string },
   { inFlight: number; held: number; circuit: CircuitState; failures: number }
 >({ subject: 'drover.store.gate.read', queue: 'resource-store', timeoutMillis: 2_000, errors: [] });
+
+/** Sets a limit, or changes it. `created`: it was not set before. What a lower one finds at work goes on. */
+export const setLimit = defineRequest<LimitRow, { limit: LimitRow; created: boolean }>({
+  subject: 'drover.store.limit.set',
+  queue: 'resource-store',
+  timeoutMillis: 6_000,
+  errors: [],
+});
+
+/** Takes a limit away; what waited for it goes on by and by. Null: it was not set. */
+export const removeLimit = defineRequest<{ scope: string }, { limit: LimitRow | null }>({
+  subject: 'drover.store.limit.remove',
+  queue: 'resource-store',
+  timeoutMillis: 6_000,
+  errors: [],
+});
+
+/** The limits that are set, by scope, with how many processes are at work under each and how many wait; `scope`: only this one. */
+export const listLimits = defineRequest<
+  { scope: string | null },
+  { limits: (LimitRow & { running: number; held: number })[] }
+>({ subject: 'drover.store.limit.list', queue: 'resource-store', timeoutMillis: 2_000, errors: [] });

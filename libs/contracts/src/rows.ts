@@ -128,10 +128,10 @@ export interface ProcessRow {
   parentEnd: 'leave' | 'ended' | null;
   /**
    * what keeps the next attempt from beginning while `held`: a pause (`cluster`, `type/<name>`, `resource/<number>`, `handler/<name>`),
-   * or `limit/<handler>`, its in-flight maximum or open circuit
+   * `limit/<handler>`, its in-flight maximum or open circuit, or `limit/<scope>`, a limit of account, type or process
    */
   heldBy: string | null;
-  /** handler whose in-flight limit counts this process */
+  /** handler whose in-flight limit counts this process, or the scope of the limit that has just admitted it */
   admitted: string | null;
   priority: number;
   accountId: number | null;

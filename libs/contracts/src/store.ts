@@ -1,6 +1,6 @@
 import type { JsonObject } from '@drover/kernel';
 import { defineRequest } from './request.js';
-import type { HandlerLimits, PauseRow } from './gates.js';
+import type { HandlerLimits, LimitRow, PauseRow } from './gates.js';
 import type { TransitionEvent } from './handler.js';
 import type { FinishedProcessRow, ProcessRow, ProcessStatus, ResourceRow } from './rows.js';
 
@@ -115,8 +115,8 @@ export interface HandlerRow extends HandlerLimits {
 }
 
 /**
- * The registry: definitions changed after `sinceRevision` (0: all), a page at a time (`afterName`), and all active handlers and all
- * pauses (on the first page). One revision covers all three.
+ * The registry: definitions changed after `sinceRevision` (0: all), a page at a time (`afterName`), and all active handlers, all
+ * pauses and all limits (on the first page). One revision covers all of it.
  */
 export const readRegistry = defineRequest<
   { sinceRevision: number; afterName: string | null },
@@ -125,6 +125,8 @@ export const readRegistry = defineRequest<
     definitions: DefinitionRow[];
     handlers: HandlerRow[] | null;
     pauses: PauseRow[] | null;
+    /** as pauses */
+    limits: LimitRow[] | null;
     more: boolean;
   }
 >({ subject: 'drover.store.registry.read', queue: 'resource-store', timeoutMillis: 3_000, errors: [] });

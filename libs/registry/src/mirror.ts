@@ -1,6 +1,7 @@
 import {
   type DefinitionRow,
   type HandlerRow,
+  type LimitRow,
   type PauseRow,
   readDefinition,
   readRegistry,
@@ -25,6 +26,8 @@ export interface RegistrySnapshot {
   handlers: readonly HandlerRow[];
   /** pauses that are set */
   pauses: readonly PauseRow[];
+  /** limits that are set */
+  limits: readonly LimitRow[];
 }
 
 const EMPTY: RegistrySnapshot = {
@@ -33,6 +36,7 @@ const EMPTY: RegistrySnapshot = {
   types: new TypeRegistry(),
   handlers: [],
   pauses: [],
+  limits: [],
 };
 
 /** Compiles a stored document. */
@@ -124,6 +128,7 @@ export class RegistryMirror {
     const definitions = new Map(this.current.definitions);
     let handlers: readonly HandlerRow[] = [];
     let pauses: readonly PauseRow[] = [];
+    let limits: readonly LimitRow[] = [];
     let types = this.current.types;
     let revision = since;
     const changed: DefinitionRow[] = [];
@@ -132,6 +137,7 @@ export class RegistryMirror {
       if (afterName === null) revision = page.revision;
       if (page.handlers !== null) handlers = page.handlers;
       if (page.pauses !== null) pauses = page.pauses;
+      if (page.limits != null) limits = page.limits;
       changed.push(...page.definitions);
       afterName = page.definitions.at(-1)?.name ?? null;
       more = page.more && afterName !== null;
@@ -151,7 +157,7 @@ export class RegistryMirror {
       types = new TypeRegistry([...kept, ...changed.filter((row) => !row.deleted).map(compileRow)]);
     }
     if (revision !== since || this.current.revision === 0) {
-      this.current = { revision, definitions, types, handlers, pauses };
+      this.current = { revision, definitions, types, handlers, pauses, limits };
       this.events.changed?.(this.current);
     }
     return this.current;

@@ -11,6 +11,7 @@ const OWN = [
   'processInstances',
   'processExecutions',
   'pauses',
+  'limits',
 ];
 
 /** `GET /v1`: where everything is. */

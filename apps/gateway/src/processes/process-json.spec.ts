@@ -6,7 +6,7 @@ import { executionNumbers, processJson, processNumber } from './process-json.js'
 const types = new TypeRegistry([
   compileType({ apiVersion: 'drover/v1', kind: 'ResourceType', name: 'instance' }, { version: 1, system: false }),
 ]);
-const snapshot = { revision: 1, definitions: new Map(), types, handlers: [], pauses: [] };
+const snapshot = { revision: 1, definitions: new Map(), types, handlers: [], pauses: [], limits: [] };
 const common = {
   id: 9,
   resourceId: 5,

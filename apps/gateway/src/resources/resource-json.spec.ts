@@ -19,7 +19,7 @@ const instance = type({
   stateFields: { healthState: { initial: 'unknown' } },
 });
 const types = new TypeRegistry([host, instance]);
-const snapshot = { revision: 1, definitions: new Map(), types, handlers: [], pauses: [] };
+const snapshot = { revision: 1, definitions: new Map(), types, handlers: [], pauses: [], limits: [] };
 const base = 'http://h/v1';
 
 const row: ResourceRow = {

@@ -20,6 +20,7 @@ const snapshot = {
   types: new TypeRegistry([type, compiled('volume')]),
   handlers: [],
   pauses: [],
+  limits: [],
 };
 
 const row = (rest: Partial<ResourceRow> = {}): ResourceRow =>

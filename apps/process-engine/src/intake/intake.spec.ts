@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DroverError } from '@drover/kernel';
 import type { Lifecycle } from '../lifecycle/lifecycle.js';
+import type { EngineRegistry } from '../registry/engine-registry.js';
 import { Intake } from './intake.js';
 
 const LIMITS = { queueSize: 10, maxWaitMillis: 10_000, driven: 2 };
@@ -29,7 +30,10 @@ class Works {
 
 const busy = { busy: 0 };
 const made = (settings: Partial<typeof LIMITS> = {}) => {
-  const intake = new Intake(busy as Lifecycle, { ...LIMITS, ...settings });
+  const intake = new Intake(busy as Lifecycle, { weightOf: () => 1 } as unknown as EngineRegistry, {
+    ...LIMITS,
+    ...settings,
+  });
   return { intake, works: new Works(intake) };
 };
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DroverError, monotonicMillis, Throttle } from '@drover/kernel';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
+import { EngineRegistry } from '../registry/engine-registry.js';
 import { FairQueue } from './fair-queue.js';
 
 /** How much of new work an engine takes. */
@@ -37,9 +38,8 @@ export interface Arrival {
 @Injectable()
 export class Intake {
   readonly counts = { accepted: 0, refusedForWait: 0, refusedForRoom: 0 };
-  private readonly queue = new FairQueue<() => void>((account) => this.weights(account));
+  private readonly queue = new FairQueue<() => void>((account) => this.registry.weightOf(account));
   private readonly throttle = new Throttle();
-  private weights: (account: number | null) => number = () => 1;
   private waited: (millis: number) => void = () => undefined;
   private inside = 0;
   /** things driven at once at most, as commits take it at the moment */
@@ -49,6 +49,7 @@ export class Intake {
 
   constructor(
     private readonly lifecycle: Lifecycle,
+    private readonly registry: EngineRegistry,
     private readonly settings: IntakeSettings,
   ) {
     this.room = settings.driven;

@@ -4,6 +4,9 @@ import { MessageBus } from '@drover/messaging';
 import {
   bindingOf,
   HandlerTable,
+  isScope,
+  Limits,
+  NO_LIMITS,
   NO_PAUSES,
   NO_WATCHED_REFERENCES,
   Pauses,
@@ -25,6 +28,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
   private handlers = new HandlerTable([]);
   private pauses = NO_PAUSES;
   private watched = NO_WATCHED_REFERENCES;
+  private limits = NO_LIMITS;
   private readonly listeners: (() => void)[] = [];
   private readonly shadowed = new Set<string>();
 
@@ -40,6 +44,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
         this.handlers = this.bind(snapshot, log);
         this.pauses = new Pauses(snapshot.pauses);
         this.watched = new WatchedReferences(snapshot.types.all());
+        this.limits = new Limits(snapshot.limits, snapshot.types);
         for (const listener of this.listeners) listener();
         log.debug({ revision: snapshot.revision, types: snapshot.definitions.size }, 'registry loaded');
       },
@@ -91,10 +96,17 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
     return this.surroundings(await this.mirror.typeAt(process.resourceType, process.definitionVersion));
   }
 
-  /** What bounds a handler's attempts, as of the present revision; null: nothing does. */
-  limitsOf(handler: string): { limits: HandlerLimits; registryRevision: number } | null {
-    const limits = this.handlers.handlers.find(({ name }) => name === handler)?.limits ?? null;
+  /** What bounds a handler's attempts, or the processes of a limit's scope, as of the present revision; null: nothing does. */
+  limitsOf(gate: string): { limits: HandlerLimits; registryRevision: number } | null {
+    const limits = isScope(gate)
+      ? concurrency(this.limits.maximumOf(gate))
+      : (this.handlers.handlers.find(({ name }) => name === gate)?.limits ?? null);
     return limits === null ? null : { limits, registryRevision: this.mirror.snapshot.revision };
+  }
+
+  /** What an account gets in its turn. */
+  weightOf(account: number | null): number {
+    return this.limits.weightOf(account);
   }
 
   private async surroundings(type: TypeDefinition): Promise<Surroundings> {
@@ -103,6 +115,7 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
       type,
       handlers: this.handlers,
       pauses: this.pauses,
+      limits: this.limits,
       registryRevision: this.mirror.snapshot.revision,
       slot,
       now: this.clock.now(),
@@ -130,4 +143,8 @@ export class EngineRegistry implements OnApplicationBootstrap, OnApplicationShut
     });
     return new HandlerTable([...this.inProcess.bindings, ...external]);
   }
+}
+
+function concurrency(maxInFlight: number | null): HandlerLimits | null {
+  return maxInFlight === null ? null : { maxInFlight, circuitBreaker: null };
 }

@@ -1,6 +1,12 @@
 import { CommandEntity, LeaseEntity, ReplySlotEntity } from './coordination.entity.js';
 import { FeedEntity, RelayEntity } from './feed.entity.js';
-import { HandlerGateEntity, PauseEntity } from './gate.entity.js';
+import {
+  ConcurrencyLimitEntity,
+  GatePlaceEntity,
+  GateTurnEntity,
+  HandlerGateEntity,
+  PauseEntity,
+} from './gate.entity.js';
 import { ProcessFinishedEntity, ProcessLiveEntity } from './process.entity.js';
 import { DefinitionEntity, DefinitionFileEntity, RegistryEntity } from './registry.entity.js';
 import { ResourceDataEntity, ResourceEntity } from './resource.entity.js';
@@ -21,4 +27,7 @@ export const ENTITIES = [
   LeaseEntity,
   PauseEntity,
   HandlerGateEntity,
+  ConcurrencyLimitEntity,
+  GatePlaceEntity,
+  GateTurnEntity,
 ];

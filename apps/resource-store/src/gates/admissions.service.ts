@@ -1,6 +1,6 @@
 import type { CircuitState, HandlerLimits, WorkRow } from '@drover/contracts';
 import { oneRow, rows } from '@drover/database';
-import { limitOf } from '@drover/process-model';
+import { isScope, limitOf } from '@drover/process-model';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
@@ -8,7 +8,9 @@ import { Hints } from '../observability/hints.js';
 import { fitting } from '../query/fitting.js';
 import {
   ADMIT,
+  ADMIT_TO_SCOPE,
   ANY_LEFT,
+  ANY_LEFT_IN_SCOPE,
   ENSURE_GATE,
   HAND_OUT_LATER,
   LOCK_GATE,
@@ -64,7 +66,12 @@ export class AdmissionsService {
       const opens = gate.open && !present.open;
       const places = stale ? 0 : placesOf(request.limits, gate);
       const values = [handler, places, Math.min(request.limit, MAX_ADMITTED), request.leaseMillis];
-      return { gate, stale, opens, work: places === 0 ? [] : await rows<WorkRow>(on, ADMIT, values) };
+      return {
+        gate,
+        stale,
+        opens,
+        work: places === 0 ? [] : await rows<WorkRow>(on, isScope(handler) ? ADMIT_TO_SCOPE : ADMIT, values),
+      };
     });
     const { kept, cut } = fitting(work);
     if (cut.length > 0) {
@@ -73,7 +80,8 @@ export class AdmissionsService {
     }
     if (opens) await this.tellWaiting(handler);
     const places = placesOf(request.limits, gate);
-    const more = !stale && places > 0 && (await oneRow(this.dataSource, ANY_LEFT, [handler, places])) !== undefined;
+    const anyLeft = isScope(handler) ? ANY_LEFT_IN_SCOPE : ANY_LEFT;
+    const more = !stale && places > 0 && (await oneRow(this.dataSource, anyLeft, [handler, places])) !== undefined;
     return {
       stale,
       work: kept,

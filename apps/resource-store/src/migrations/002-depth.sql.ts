@@ -56,6 +56,29 @@ create table pause (
   reason    text
 );
 
+-- Limits of concurrency that operators set. The accounts that wait for one are found without reading all who wait.
+create table concurrency_limit (
+  scope           text    not null constraint concurrency_limit_pkey primary key,
+  max_concurrent  integer,
+  weight          integer not null
+);
+create index process_live_held_account on process_live (held_by, coalesce(account_id, 0), priority desc, id) where held_by is not null;
+
+-- Who has a place in a limit of concurrency: counts as long as the process lives.
+create table gate_place (
+  gate        text   not null,
+  process_id  bigint not null,
+  constraint gate_place_pkey primary key (gate, process_id)
+);
+
+-- Turns of accounts that wait for one gate: the virtual time at which each is served next (account -1: that of the last one served).
+create table gate_turn (
+  gate        text             not null,
+  account_id  bigint           not null,
+  pass        double precision not null,
+  constraint gate_turn_pkey primary key (gate, account_id)
+);
+
 create table handler_gate (
   handler       text    not null constraint handler_gate_pkey primary key,
   failures      integer not null,

@@ -1,4 +1,4 @@
-import type { DefinitionRow, HandlerRow, PauseRow } from '@drover/contracts';
+import type { DefinitionRow, HandlerRow, LimitRow, PauseRow } from '@drover/contracts';
 import { rows } from '@drover/database';
 import { DroverError, monotonicMillis, type JsonObject } from '@drover/kernel';
 import {
@@ -14,6 +14,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Hints } from '../observability/hints.js';
 import { fitting } from '../query/fitting.js';
+import { READ_LIMITS } from '../sql/gates.sql.js';
 import { COUNT_UNPURGED, READ_DEFINITIONS, READ_HANDLERS, READ_PAUSES, READ_VERSIONS } from '../sql/registry.sql.js';
 import {
   addNewRegions,
@@ -56,6 +57,7 @@ export class RegistryService {
     definitions: DefinitionRow[];
     handlers: HandlerRow[] | null;
     pauses: PauseRow[] | null;
+    limits: LimitRow[] | null;
     more: boolean;
   }> {
     // One snapshot for all of it: a revision must never be newer than what it is said to cover.
@@ -63,9 +65,17 @@ export class RegistryService {
       const revision = await registryRevision(on);
       const handlers = afterName === null ? (await rows<StoredHandler>(on, READ_HANDLERS)).map(handlerRow) : null;
       const pauses = afterName === null ? await rows<PauseRow>(on, READ_PAUSES) : null;
+      const limits = afterName === null ? await rows<LimitRow>(on, READ_LIMITS) : null;
       const found = await rows<StoredDefinition>(on, READ_DEFINITIONS, [sinceRevision, afterName ?? '', PAGE_ROWS + 1]);
       const { kept, cut } = fitting(found.slice(0, PAGE_ROWS));
-      return { revision, definitions: kept, handlers, pauses, more: cut.length > 0 || found.length > PAGE_ROWS };
+      return {
+        revision,
+        definitions: kept,
+        handlers,
+        pauses,
+        limits,
+        more: cut.length > 0 || found.length > PAGE_ROWS,
+      };
     });
   }
 

@@ -7,19 +7,20 @@ export const WORK_COLUMNS = `
 
 /**
  * Claims due processes by moving their wake-up: whoever asks meanwhile does not get them. A window of the longest due ones is taken
- * off the index, and the most important of these are handed out. `< 'infinity'` says that it may be the partial index: that `now()` is
- * less is not known to the planner, which would read the whole table.
+ * off the index, and of these the most important are handed out, accounts in turn, then the longest due. `< 'infinity'` says that it
+ * may be the partial index: that `now()` is less is not known to the planner, which would read the whole table.
  * $1 limit, $2 lease in milliseconds
  */
 export const CLAIM_DUE = `
 with due as (
-  select id, priority, next_wake_at from process_live
+  select id, priority, next_wake_at, account_id from process_live
    where next_wake_at <= now() and next_wake_at < 'infinity'
    order by next_wake_at limit $1 * 4
      for update skip locked
 ),
 chosen as materialized (
-  select id, priority, next_wake_at from due order by priority desc, next_wake_at limit $1
+  select id, priority, next_wake_at from due
+   order by priority desc, row_number() over (partition by priority, account_id order by next_wake_at), next_wake_at limit $1
 ),
 claimed as (
   update process_live p set next_wake_at = now() + $2 * interval '1 millisecond'

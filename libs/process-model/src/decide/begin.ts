@@ -15,6 +15,8 @@ export const READY_LEASE_MILLIS = 5_000;
 export interface BeginOptions {
   /** 0: the commit makes the resource, so no pause of it is set */
   resourceId: number;
+  /** of the resource; undefined: not known, since it has not been read */
+  accountId?: number | null;
   data: JsonObject;
   notify: string | null;
   /** secret of the reply subjects, made by the engine: decisions have no randomness */
@@ -102,7 +104,7 @@ export function beginProcess(
     progress.attempt = 1;
   }
   const waits = predecessor !== null && first?.handler.kind === 'external';
-  const held = waits ? null : heldAtStart(definition, around, options.resourceId, first ?? null);
+  const held = waits ? null : heldAtStart(definition, around, options, first ?? null);
   if (held !== null) {
     const insert = { ...base, ...held.fields, progress: packProgress(progress) };
     return { insert, effects: held.effects, message: held.message };

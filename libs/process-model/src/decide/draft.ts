@@ -17,6 +17,7 @@ import type { BoundStep, HandlerTable } from '../handlers/bindings.js';
 import { relatedStep, stepsOf } from '../handlers/steps-of.js';
 import { isGone, ownProcess } from '../states/index.js';
 import type { ExitReason } from './exit-reasons.js';
+import { isScope, type Limits } from './limits.js';
 import type { Pauses } from './pauses.js';
 import { timeoutOf } from './policies.js';
 import { clip, MAX_RECORD_MESSAGE, packProgress, type Predecessor, type Progress, unpackProgress } from './progress.js';
@@ -27,6 +28,7 @@ export interface Surroundings {
   type: TypeDefinition;
   handlers: HandlerTable;
   pauses: Pauses;
+  limits: Limits;
   registryRevision: number;
   /** reply slot of the engine that decides */
   slot: number;
@@ -149,6 +151,7 @@ export class Draft {
   ) {
     this.progress = unpackProgress(process.progress);
     this.out = this.progress.work;
+    this.takePlace();
     this.region = { ...regionOf(resource, process.stateField) };
     this.name = process.name;
     this.status = process.status;
@@ -163,6 +166,22 @@ export class Draft {
   /** Its parent has ended early, and it is to cancel itself. */
   get orphaned(): boolean {
     return this.process.parentEnd === 'ended' && !this.progress.parentEnded;
+  }
+
+  /** A limit of concurrency has admitted it: it has that place from now on, whatever is decided. */
+  private takePlace(): void {
+    const { admitted } = this.process;
+    const { places } = this.progress;
+    if (admitted !== null && isScope(admitted) && !places.includes(admitted)) places.push(admitted);
+  }
+
+  /** At its end, and while it waits for an operator or for children, a process keeps no place from others. */
+  private givePlaces(): void {
+    const { places } = this.progress;
+    if (places.length === 0 || (this.ended === null && this.status !== 'parked' && this.status !== 'waitingChildren'))
+      return;
+    for (const handler of places) this.effects.push({ kind: 'admit', handler, waits: false });
+    this.progress.places = [];
   }
 
   get definition(): ProcessDefinition | undefined {
@@ -338,8 +357,9 @@ export class Draft {
   build(): CommitTransition {
     this.recordBeginning();
     this.withdraw();
+    this.givePlaces();
     const { admitted } = this.process;
-    if (admitted !== null && this.place() !== admitted)
+    if (admitted !== null && !isScope(admitted) && this.place() !== admitted)
       this.effects.push({ kind: 'admit', handler: admitted, waits: false });
     const transition: CommitTransition = {
       ...guards(this.around.registryRevision),

@@ -99,6 +99,7 @@ export function followUp(
   draft.end(exit);
   const begun = beginProcess(next.process, draft.around, {
     resourceId: draft.resource.id,
+    accountId: draft.resource.accountId,
     data: draft.process.data,
     notify: draft.process.notify,
     token: draft.process.token,

@@ -4,6 +4,7 @@ import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js'
 import type { BoundStep } from '../handlers/bindings.js';
 import { beforeTotal } from './attempts.js';
 import type { Draft, Effect, Surroundings } from './draft.js';
+import { isScope, type Limits } from './limits.js';
 import { limitOf, splitScope } from './pauses.js';
 import { clip } from './progress.js';
 import type { StepError } from './reply.js';
@@ -18,6 +19,7 @@ const SILENT_MILLIS = 2_000;
 export function isHeld(draft: Draft, step: BoundStep | null): boolean {
   if (isPaused(draft, step)) return true;
   const { process } = draft;
+  if (step !== null && isLimited(draft, step)) return true;
   const limited = step !== null && step.handler.limits !== null;
   if (limited && !(process.status === 'held' && process.admitted === step.handler.name)) {
     holdForPlace(draft, step);
@@ -27,6 +29,22 @@ export function isHeld(draft: Draft, step: BoundStep | null): boolean {
   // What is said now is why it was held.
   if (process.status === 'held' && draft.region.message !== null) draft.say('yes', null);
   return false;
+}
+
+/** A limit of account, type or process, in that order; work on related resources needs no place. */
+function isLimited(draft: Draft, step: BoundStep): boolean {
+  if (step.related !== undefined) return false;
+  const { process, resource, around, progress } = draft;
+  const limited = {
+    type: around.type,
+    process: draft.name,
+    account: resource.accountId,
+    isChild: process.parentId !== null,
+  };
+  const scope = around.limits.next(limited, progress.places);
+  if (scope === null) return false;
+  holdFor(draft, scope, scopeMessage(scope, around.limits));
+  return true;
 }
 
 /** As {@link isHeld}, for an attempt that has its place already. */
@@ -51,20 +69,25 @@ function hold(draft: Draft, heldBy: string): void {
 }
 
 function holdForPlace(draft: Draft, step: BoundStep): void {
+  holdFor(draft, step.handler.name, placeMessage(step.handler.name, step.handler.limits!));
+}
+
+/** @param name of the handler, or a limit's scope */
+function holdFor(draft: Draft, name: string, message: string): void {
   const { heldBy } = draft.process;
-  const gate = limitOf(step.handler.name);
+  const gate = limitOf(name);
   hold(draft, gate);
   const wait = waitLeft(draft);
   draft.waitDeadlineMillis = wait.clock;
   const { totalDeadlineInMillis: total } = draft.process;
   if (heldBy === gate) {
     draft.wakeMillis = beforeTotal(wait.millis, total);
-    draft.say('yes', placeMessage(step.handler.name, step.handler.limits!));
+    draft.say('yes', message);
   } else {
     draft.wakeMillis = beforeTotal(Math.min(SILENT_MILLIS, wait.millis), total);
     if (heldBy !== null) draft.say('yes', null);
   }
-  draft.effects.push({ kind: 'admit', handler: step.handler.name, waits: true });
+  draft.effects.push({ kind: 'admit', handler: name, waits: true });
 }
 
 /** The waiting clock: what is left of it, or all of it when it begins now. */
@@ -81,7 +104,7 @@ function waitLeft(draft: Draft): { millis: number; clock: ProcessFields['waitDea
 export function heldAtStart(
   definition: ProcessDefinition,
   around: Surroundings,
-  resourceId: number,
+  { resourceId, accountId, parentId }: { resourceId: number; accountId?: number | null; parentId?: number | null },
   step: BoundStep | null,
 ): {
   fields: Pick<ProcessFields, 'status' | 'heldBy' | 'waitDeadlineMillis' | 'wakeMillis'>;
@@ -95,15 +118,39 @@ export function heldAtStart(
       message: pauseMessage(pause, around.type),
       effects: [],
     };
-  if (step === null || step.handler.limits === null) return null;
+  if (step === null) return null;
+  const name = firstGate(definition, around, { accountId, isChild: parentId != null }, step);
+  if (name === null) return null;
   const { waitMillis, totalMillis } = definition;
-  const { name } = step.handler;
+  // Its account is in the resource, which has not been read: the first decision on the process finds it there.
+  if (name === 'unknown')
+    return {
+      fields: {
+        status: 'ready',
+        heldBy: null,
+        waitDeadlineMillis: null,
+        wakeMillis: beforeTotal(SILENT_MILLIS, totalMillis),
+      },
+      message: null,
+      effects: [{ kind: 'advance' }],
+    };
   const wakeMillis = beforeTotal(Math.min(SILENT_MILLIS, waitMillis), totalMillis);
   return {
     fields: { status: 'held', heldBy: limitOf(name), waitDeadlineMillis: waitMillis, wakeMillis },
     message: null,
     effects: [{ kind: 'admit', handler: name, waits: true }],
   };
+}
+
+/** What a new process has to pass first, by name or scope; `unknown`: perhaps its account's limit. */
+function firstGate(
+  { name: process }: ProcessDefinition,
+  { type, limits }: Surroundings,
+  { accountId: account, isChild }: { accountId: number | null | undefined; isChild: boolean },
+  { related, handler }: BoundStep,
+): string | null {
+  const scope = related !== undefined ? null : limits.next({ type, process, account, isChild }, []);
+  return scope ?? (handler.limits === null ? null : handler.name);
 }
 
 /**
@@ -114,9 +161,8 @@ export function notAdmitted(draft: Draft, handler: string, failures: number | nu
   const { process } = draft;
   if (process.status !== 'held' || process.heldBy !== limitOf(handler) || process.admitted !== null)
     return 'waits for no place at this handler';
-  const limits = draft.currentStep()?.handler.limits ?? null;
-  if (limits === null) return 'the handler has no limit any more';
-  const message = failures === null ? placeMessage(handler, limits) : circuitMessage(handler, failures);
+  const message = busyMessage(draft, handler, failures);
+  if (message === null) return 'there is no such limit any more';
   if (draft.region.message === message) return 'says so already';
   draft.heldBy = process.heldBy;
   const wait = waitLeft(draft);
@@ -126,14 +172,25 @@ export function notAdmitted(draft: Draft, handler: string, failures: number | nu
   return null;
 }
 
+/** Why no place is free, or null: the limit is gone. */
+function busyMessage(draft: Draft, name: string, failures: number | null): string | null {
+  const { limits: set } = draft.around;
+  if (isScope(name)) return set.maximumOf(name) === null ? null : scopeMessage(name, set);
+  const limits = draft.currentStep()?.handler.limits ?? null;
+  if (limits === null) return null;
+  return failures === null ? placeMessage(name, limits) : circuitMessage(name, failures);
+}
+
 /** The failure of a process that waited for a place longer than its waiting clock allows, or null. */
 export function waitedTooLong(draft: Draft): StepError | null {
   const { heldBy, admitted, waitDeadlineInMillis } = draft.process;
-  const [kind, handler] = splitScope(heldBy);
+  const [kind] = splitScope(heldBy);
   if (kind !== 'limit' || admitted !== null) return null;
+  const name = heldBy!.slice(limitOf('').length);
+  const who = isScope(name) ? `The limit of ${named(name)}` : `Handler ${name}`;
   if (waitDeadlineInMillis === null || waitDeadlineInMillis > 0) return null;
   draft.expectPassed = 'wait';
-  const message = `Handler ${handler} has admitted no attempt of this process for ${draft.definition!.waitMillis} ms`;
+  const message = `${who} has admitted no attempt of this process for ${draft.definition!.waitMillis} ms`;
   return { code: 'HandlerBusy', message, retryable: false };
 }
 
@@ -158,6 +215,16 @@ function placeMessage(handler: string, { maxInFlight }: HandlerLimits): string {
   return maxInFlight === null
     ? `waiting: handler ${handler} admits no further attempt now`
     : `waiting: handler ${handler} works on its maximum of ${maxInFlight}`;
+}
+
+function scopeMessage(scope: string, limits: Limits): string {
+  return `waiting: ${named(scope)} has its maximum of ${limits.maximumOf(scope)} at work`;
+}
+
+/** A scope in words: `type instance`, `account 1a5`. */
+function named(scope: string): string {
+  const [kind, name] = splitScope(scope);
+  return kind === 'account' ? `account ${formatId('a', Number(name))}` : `${kind} ${name}`;
 }
 
 function circuitMessage(handler: string, failures: number): string {

@@ -9,6 +9,7 @@ import { decide, type Decision, type Input } from './decide.js';
 import { attemptId, type Effect, regionOf, stepKey } from './draft.js';
 import { type Progress, unpackProgress } from './progress.js';
 import { type HandlerReply, readReply } from './reply.js';
+import { NO_LIMITS } from './limits.js';
 import { isPause, NO_PAUSES, Pauses } from './pauses.js';
 import { processAfter, resourceAfter } from './rows-after.js';
 import { notAvailable, planStart, planStartOn, type StartDecision, type StartRequest } from './start.js';
@@ -147,6 +148,7 @@ export class Life {
   /** what related resources keep from following, with why */
   refusals: ReadonlyMap<string, string> = new Map();
   watched = NO_WATCHED_REFERENCES;
+  limits = NO_LIMITS;
   resource: ResourceRow;
   readonly live = new Map<number, Held>();
   readonly finished: { id: number; name: string; exitReason: string; progress: Progress; errorCode: string | null }[] =
@@ -202,6 +204,7 @@ export class Life {
       type: this.type,
       handlers: this.handlers,
       pauses: this.pauses,
+      limits: this.limits,
       registryRevision: this.registryRevision,
       slot: 1,
       now: this.now,

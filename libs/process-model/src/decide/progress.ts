@@ -62,6 +62,8 @@ export interface Progress {
   work: { sequence: number; stream: number } | null;
   /** of a step with a heartbeat or a handler's total */
   bounds: Bounds | null;
+  /** limits of concurrency in which it has a place, by scope */
+  places: string[];
   /** an operator cancelled it; `attempt`: the attempt that was under way then has not ended yet */
   cancel: { reason: string; attempt: boolean } | null;
   /** related work that the handlers' phase began and that is still to be joined: name of the step → dispatch of its children */
@@ -111,6 +113,7 @@ export function newProgress(): Progress {
     predecessor: null,
     work: null,
     bounds: null,
+    places: [],
     cancel: null,
     joins: NO_JOINS,
     behind: [],

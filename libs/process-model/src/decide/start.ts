@@ -45,9 +45,11 @@ export function planStart(
   resourceId: number,
   around: Surroundings,
   request: StartRequest,
+  accountId?: number | null,
 ): StartDecision {
   const { insert, effects, message } = beginProcess(definition, around, {
     resourceId,
+    ...(accountId === undefined ? {} : { accountId }),
     data: request.data,
     notify: request.notify,
     token: request.token,
@@ -111,7 +113,7 @@ export function planCreate(
   relate(base, around, insert.refs);
   const toState = definition?.stateField === 'state' ? transitioningFor(definition, 'requested') : null;
   if (definition === undefined || toState === null) return { transition: base, effects: [] };
-  const planned = planStart(definition, 0, around, request);
+  const planned = planStart(definition, 0, around, request, insert.accountId);
   return {
     transition: {
       ...base,
@@ -177,7 +179,7 @@ export function planStartOn(
     return notAvailable(definition, resource.state, legal);
   if (entry === null || live?.name === definition.name) return notAvailable(definition, state, legal);
   if (live === null) {
-    const planned = planStart(definition, resource.id, around, request);
+    const planned = planStart(definition, resource.id, around, request, resource.accountId);
     return { ...planned, transition: { ...planned.transition, expectRevision: resource.revision } };
   }
   return preempt(definition, resource, live, entry, around, request);
@@ -213,6 +215,7 @@ function preempt(
   draft.noticeCancel(`pre-empted by ${definition.name}`);
   const begun = beginProcess(definition, around, {
     resourceId: resource.id,
+    accountId: resource.accountId,
     data: request.data,
     notify: request.notify,
     token: request.token,

@@ -74,6 +74,7 @@ describe('compileType', () => {
       totalMillis: null,
       preempt: 'wait',
       priority: 0,
+      maxConcurrent: null,
       related: [],
       include: [],
       refuseWhile: [],

@@ -34,6 +34,7 @@ export const PROCESS_DEFAULTS = {
   totalMillis: null,
   preempt: 'wait',
   priority: 0,
+  maxConcurrent: null,
 } as const;
 
 /** How long a resource stays `removed` where the document says nothing, milliseconds: a day. */
@@ -69,6 +70,7 @@ export function compileType(document: ResourceTypeDocument, options: CompileOpti
     processes: {},
     finalStates: [...new Set(['removed', 'purged', ...(document.final ?? [])])],
     purgeAfterMillis: null,
+    maxConcurrent: document.maxConcurrent ?? null,
     system: options.system,
   };
   type.processes = processesOf(document, type.relationships);
@@ -207,6 +209,7 @@ function expand(
     totalMillis: document.totalMillis ?? PROCESS_DEFAULTS.totalMillis,
     preempt: document.preempt ?? PROCESS_DEFAULTS.preempt,
     priority: document.priority ?? PROCESS_DEFAULTS.priority,
+    maxConcurrent: document.maxConcurrent ?? PROCESS_DEFAULTS.maxConcurrent,
     related: (document.related ?? []).map((work) => relatedWork(work, relationships)),
     include: document.include ?? [],
     refuseWhile: document.refuseWhile ?? [],

@@ -32,6 +32,8 @@ export interface ProcessDocument {
   totalMillis?: number | null;
   preempt?: 'wait' | 'immediate';
   priority?: number;
+  /** processes of this name at work at once; more are held */
+  maxConcurrent?: number | null;
   related?: RelatedDocument[];
   /** names of relationships */
   include?: string[];
@@ -126,6 +128,8 @@ export interface ResourceTypeDocument {
   final?: string[];
   /** how long a resource stays `removed` before `purge` is started on it, milliseconds; null: for ever */
   purgeAfterMillis?: number | null;
+  /** processes of this type at work at once; more are held */
+  maxConcurrent?: number | null;
   processes?: Record<string, ProcessDocument>;
   accept?: Acceptance[];
   handlers?: HandlerRegistration[];

@@ -19,7 +19,7 @@ const LINK_NAMES = 'self processinstance processinstances processexecutions tran
 const ROUTE_NAMES =
   'schema schemas definition definitions processdefinition processdefinitions resourcedefinition resourcedefinitions ' +
   'processinstance processinstances processexecution processexecutions externalhandler externalhandlers subscribe publish ' +
-  'openapi openapi.json pause pauses collection error apiroot processdot resourcedot healthz readyz metrics ping';
+  'openapi openapi.json pause pauses limit limits collection error apiroot processdot resourcedot healthz readyz metrics ping';
 
 const RESERVED_TYPES = new Set(`${LINK_NAMES} ${ROUTE_NAMES}`.split(' '));
 const RESERVED_FIELDS = new Set([...[...ENVELOPE_FIELDS].map((name) => name.toLowerCase()), ...LINK_NAMES.split(' ')]);

@@ -48,6 +48,8 @@ const field = {
 
 const names = { type: 'array', items: typeName, uniqueItems: true, maxItems: 20 };
 
+const concurrent = { type: ['integer', 'null'], minimum: 1, maximum: 100_000, default: null };
+
 const relationship = {
   type: 'object',
   required: ['list', 'by'],
@@ -150,6 +152,10 @@ const process = {
       maximum: 1_000_000,
       default: 0,
       description: 'higher is claimed earlier',
+    },
+    maxConcurrent: {
+      ...concurrent,
+      description: 'processes of this name at work at once, over all engines; more are held',
     },
     related: { type: 'array', items: related, maxItems: 50, description: 'work on related resources' },
     include: { ...names, description: 'relationships whose resources are sent along with its events' },
@@ -261,6 +267,10 @@ const resourceType = {
       default: 86_400_000,
       description:
         'how long a resource stays removed before it is purged; null: for ever. Only for types with a purge process',
+    },
+    maxConcurrent: {
+      ...concurrent,
+      description: 'processes of this type at work at once, over all engines; more are held',
     },
     processes: { type: 'object', propertyNames: verb, additionalProperties: process, maxProperties: 200 },
     accept: {

@@ -92,6 +92,8 @@ export interface ProcessDefinition {
   preempt: 'wait' | 'immediate';
   /** higher is claimed earlier */
   priority: number;
+  /** processes of this name at work at once, over all engines, or null: any number */
+  maxConcurrent: number | null;
   /** work on related resources, in the document's order */
   related: RelatedWork[];
   /** relationships whose resources are sent along with the process's events */
@@ -122,6 +124,8 @@ export interface TypeDefinition {
   finalStates: string[];
   /** how long a resource stays `removed` before `purge` is started on it, milliseconds; null: for ever, or there is no such process */
   purgeAfterMillis: number | null;
+  /** processes of this type at work at once, over all engines, or null: any number */
+  maxConcurrent: number | null;
   /** shipped with the product; cannot be redeclared */
   system: boolean;
 }

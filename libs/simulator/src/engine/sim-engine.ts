@@ -6,6 +6,7 @@ import {
   decide,
   type Effect,
   type Input,
+  NO_LIMITS,
   NO_PAUSES,
   passOn,
   progressPeriodMillis,
@@ -155,7 +156,15 @@ export class SimEngine {
   around(registry: Registry, slot: number, type: string, version: number): Surroundings {
     const { revision: registryRevision, handlers } = registry;
     const now = this.link.databaseNow();
-    return { type: this.link.typeAt(type, version), handlers, pauses: NO_PAUSES, registryRevision, slot, now };
+    return {
+      type: this.link.typeAt(type, version),
+      handlers,
+      pauses: NO_PAUSES,
+      limits: NO_LIMITS,
+      registryRevision,
+      slot,
+      now,
+    };
   }
 
   refreshRegistry(then: () => void): void {
