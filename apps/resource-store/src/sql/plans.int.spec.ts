@@ -319,7 +319,7 @@ describe('on filled tables', () => {
     expect(statements.length).toBeGreaterThan(0);
     for (const { text, values } of statements) {
       const plan = await analyzed(text, values);
-      expect(complaints(plan, { reads, history }), drawn(plan)).toEqual([]);
+      expect(complaints(plan, { reads, ...(history ? { history } : {}) }), drawn(plan)).toEqual([]);
     }
   });
 });
