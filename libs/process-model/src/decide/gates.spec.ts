@@ -296,17 +296,26 @@ describe('a limit', () => {
     expect(life.process().admitted).toBe('demo');
   });
 
-  it.each([
-    ['cancel', null],
-    ['force', 'running'],
-  ] as const)('an attempt that an operator ends by %s gives its place up', (action, state) => {
+  it('an attempt that an operator forces away gives its place up', () => {
     life = new Life([builtin('demo', 'machine.start', { limits: { maxInFlight: 1, circuitBreaker: null } })]);
     life.start('start');
     life.admit();
     expect(life.process().status).toBe('running');
-    life.operate('force', state ?? 'stopped');
+    life.operate('force', 'running');
     expect(life.admissions.at(-1)).toEqual({ kind: 'admit', handler: 'demo', waits: false });
-    expect(action).toBeDefined();
+  });
+
+  it('an attempt that an operator cancels keeps its place until it has answered', () => {
+    life = new Life([limited()]);
+    life.start('start');
+    life.admit();
+    const asked = life.admissions.length;
+    life.operate('cancel');
+    expect(life.process()).toMatchObject({ status: 'canceling', admitted: 'demo' });
+    expect(life.admissions).toHaveLength(asked);
+    life.reply(reply({}));
+    expect(life.isLive()).toBe(false);
+    expect(life.admissions.at(-1)).toEqual({ kind: 'admit', handler: 'demo', waits: false });
   });
 
   it('is no way out for a retry, which asks for a place anew; a skip needs none', () => {
