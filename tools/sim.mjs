@@ -76,7 +76,7 @@ async function main() {
 }
 
 function everyMutant(mutants, simulateSeeds, types) {
-  const to = number('seeds', '200');
+  const to = number('seeds', '400');
   let missed = 0;
   for (const [mutant, what] of Object.entries(mutants)) {
     let found = null;

@@ -5,5 +5,6 @@ export * from './decide/index.js';
 export * from './handlers/bindings.js';
 export { stepsOf } from './handlers/steps-of.js';
 export * from './leases/slot-leases.js';
+export * from './feed/horizon.js';
 export * from './view/external-resource.js';
 export * from './dot/index.js';

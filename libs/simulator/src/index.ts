@@ -1,6 +1,7 @@
 export * from './mutants.js';
 export * from './simulate.js';
-export { StoreModel, type Applied, type StoreOperation } from './store/store-model.js';
-export { type FeedEntry, type FinishedProcess, type LiveProcess, readProcess } from './store/rows.js';
+export type { AdmitRequest, StoreOperation } from './store/operations.js';
+export { type Applied, type FeedEntry, type FinishedProcess, type LiveProcess, readProcess } from './store/rows.js';
+export { StoreModel } from './store/store-model.js';
 export { typesOf } from './world/scenario.js';
-export type { WorldOptions } from './world/world.js';
+export { BEGINNING, type WorldOptions } from './world/world.js';

@@ -142,7 +142,8 @@ export class Lifecycle {
         await this.effects.run(decision.effects, before, around, process);
         return 'done';
       }
-      const after = afterStep(decision.transition, before, await this.committer.commit(decision.transition));
+      const committed = await this.committer.commit(decision.transition);
+      const after = afterStep(decision.transition, before, committed, input);
       switch (after.kind) {
         case 'carryOut':
           this.wakeUps.expect(after.wakeMillis);
@@ -152,6 +153,8 @@ export class Lifecycle {
           ({ process, resource } = after);
           refusals = after.related ? await this.reads.refusals(around.type, resource) : null;
           break;
+        case 'overtaken':
+          return 'ignored';
         case 'staleRegistry':
           await this.registry.mirror.refresh();
           break;

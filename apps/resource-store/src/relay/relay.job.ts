@@ -2,6 +2,7 @@ import { SUBJECTS } from '@drover/contracts';
 import { oneRow } from '@drover/database';
 import { callBackoffMillis, monotonicMillis, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
+import { Horizon, type Snapshot } from '@drover/process-model';
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
@@ -11,7 +12,6 @@ import { StoreMetrics } from '../observability/store-metrics.js';
 import { SETTINGS, type StoreSettings } from '../settings.js';
 import { BEGIN_RELAY_TERM, LAST_FEED_ID, READ_RELAY, SAVE_PUBLISHED, SNAPSHOT } from '../sql/feed.sql.js';
 import { FeedReader } from './feed-reader.js';
-import { Horizon, type Snapshot } from './horizon.js';
 import { TransitionStream } from './transition-stream.js';
 
 /** Without a hint the table is looked at this often. */

@@ -80,7 +80,7 @@ started as (
          p_code, p_msg, p_progress, p_data, p_parent, p_pdisp, p_held, case when ${isPause('p_held')} then now() end, p_adm
     from ok where start
 ),
--- after made: the transaction has its id before it draws a feed number (relay/horizon.ts)
+-- after made: the transaction has its id before it draws a feed number (libs/process-model/src/feed/horizon.ts)
 noted as (
   insert into feed (resource_id, process_id, time, revision, kind, process, state_field, from_state, to_state)
   select ok.new_res, case when ok.c_proc is not null then ok.new_pid end, now(), 1,

@@ -39,6 +39,8 @@ export type AfterStep =
       /** what was to follow is refused while related resources are there: decide with why ({@link Surroundings.refusals}) */
       related: boolean;
     }
+  /** another writer was first, and it was but a wake-up: that writer has set the next one */
+  | { kind: 'overtaken' }
   /** load the registry anew, and decide again with the same rows */
   | { kind: 'staleRegistry' }
   /** the process ended meanwhile */
@@ -50,8 +52,14 @@ export type AfterStep =
 /**
  * What follows from the answer to a step's commit. A conflict after an unanswered try may be our own success: the rows tell.
  * @param before the rows that the transition was decided on
+ * @param input  what it was decided on: what the broker said about a durable event is true of that attempt only
  */
-export function afterStep(transition: CommitTransition, before: WorkRow, { outcome, repeated }: Committed): AfterStep {
+export function afterStep(
+  transition: CommitTransition,
+  before: WorkRow,
+  { outcome, repeated }: Committed,
+  input: Input,
+): AfterStep {
   switch (outcome.outcome) {
     case 'applied':
       return {
@@ -66,6 +74,7 @@ export function afterStep(transition: CommitTransition, before: WorkRow, { outco
       if (repeated && wasOurs(transition, before.process, process))
         return { kind: 'carryOut', process, resource: resource ?? before.resource, wakeMillis: null, effects: [] };
       if (resource === null || process?.id !== before.process.id) return { kind: 'gone' };
+      if (input.kind === 'wake' && process.version !== before.process.version) return { kind: 'overtaken' };
       return { kind: 'again', process, resource, related: outcome.related === true };
     }
     case 'staleRegistry':

@@ -31,6 +31,7 @@ export type Command = { commandId: string } & (
       data: JsonObject;
       /** the process that asks for it, as for its child */
       parent?: NonNullable<StartRequest['parent']>;
+      expectRevision?: number;
     }
   | { kind: 'update'; type: string; resourceId: number; data: JsonObject; expectRevision: number | null }
   | { kind: 'operate'; processId: number; action: Extract<Input, { kind: 'operate' }>['action']; state: string | null }
@@ -82,7 +83,7 @@ export class Commands {
     answered: (answer: Answer) => void,
   ): void {
     const plan = (planned: Plan): void =>
-      this.around(command.type, (around) =>
+      this.engine.registry.aroundType(command.type, (around) =>
         planned({
           ...planCreate(around.type.processes['create'], command.insert, around, requestOf(command, token)),
           around,
@@ -95,17 +96,20 @@ export class Commands {
   private start(command: Extract<Command, { kind: 'start' }>, token: string, answered: (answer: Answer) => void): void {
     const request = requestOf(command, token);
     const plan = (planned: Plan): void =>
-      this.around(command.type, (around) =>
+      this.engine.registry.aroundType(command.type, (around) =>
         planned({
           ...planStart(around.type.processes[command.verb]!, command.resourceId, around, request),
           around,
           before: null,
         }),
       );
-    const planOn = (resource: ResourceRow, live: ProcessRow | null, planned: Plan): void =>
-      this.around(command.type, (around) =>
+    const planOn = (resource: ResourceRow, live: ProcessRow | null, planned: Plan): void => {
+      if (command.expectRevision !== undefined && command.expectRevision !== resource.revision)
+        return planned(new DroverError('RevisionMismatch', 'The resource is at another revision'));
+      this.engine.registry.aroundType(command.type, (around) =>
         planned(this.planOn(around.type.processes[command.verb]!, resource, live, around, request)),
       );
+    };
     this.commit(plan, planOn, answered);
   }
 
@@ -115,7 +119,7 @@ export class Commands {
     answered: (answer: Answer) => void,
   ): void {
     const planOn = (resource: ResourceRow, live: ProcessRow | null, planned: Plan): void =>
-      this.around(command.type, (around) => {
+      this.engine.registry.aroundType(command.type, (around) => {
         if (command.expectRevision !== null && command.expectRevision !== resource.revision)
           return planned(new DroverError('RevisionMismatch', 'The resource is at another revision'));
         const write = { data: command.data };
@@ -149,6 +153,7 @@ export class Commands {
             const { before, around, effects } = decision;
             const process = processAfter(before?.process ?? null, transition, after.applied);
             const resource = resourceAfter(before?.resource ?? null, transition, after.applied);
+            this.engine.dueWork.expect(transition.start?.wakeMillis ?? null);
             this.engine.carryOut(effects, process, resource, before, around);
             return answered({ kind: 'done', processId: after.applied.processId });
           }
@@ -161,7 +166,7 @@ export class Commands {
             if (planOn === null) return answered({ kind: 'refused', code: 'NotFound' });
             return planOn(after.resource, after.process, planned);
           case 'staleRegistry':
-            return this.engine.refreshRegistry(() => plan(planned));
+            return this.engine.registry.refresh(() => plan(planned));
           case 'refuse':
             return answered({ kind: 'refused', code: after.error.code });
         }
@@ -183,12 +188,6 @@ export class Commands {
     const decision = planStartOn(definition, resource, live, legal, around, request);
     if (decision instanceof DroverError) return decision;
     return { ...decision, around, before: live === null ? null : { process: live, resource } };
-  }
-
-  private around(type: string, then: (around: Surroundings) => void): void {
-    this.engine.whenReady((registry, slot) =>
-      then(this.engine.around(registry, slot, type, registry.types.get(type)!.version)),
-    );
   }
 
   private read(id: number, then: (resource: ResourceRow | null) => void): void {
@@ -213,7 +212,13 @@ export class Commands {
 function requestOf(command: Command, token: string): StartRequest {
   const data = 'data' in command ? command.data : {};
   const request = { data, notify: null, token, commandId: command.commandId, commandHash: hashOf(command) };
-  return command.kind === 'start' && command.parent !== undefined ? { ...request, parent: command.parent } : request;
+  if (command.kind !== 'start') return request;
+  const { parent, expectRevision } = command;
+  return {
+    ...request,
+    ...(parent === undefined ? {} : { parent }),
+    ...(expectRevision === undefined ? {} : { expectRevision }),
+  };
 }
 
 function hashOf(command: Command): string {

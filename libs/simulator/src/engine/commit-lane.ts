@@ -1,6 +1,6 @@
 import type { CommitOutcome, CommitTransition } from '@drover/contracts';
 import type { Committed } from '@drover/process-model';
-import type { Cause } from '../world/checks.js';
+import type { Cause } from '../checks/cause.js';
 import type { EngineLink } from './link.js';
 
 /** Longest wait for the answer to a batch, as in the contract `commitTransitions`. */

@@ -1,4 +1,4 @@
-import type { CommitOutcome, CommitTransition, WorkRow } from '@drover/contracts';
+import type { CommitOutcome, CommitTransition, HandlerLimits, WorkRow } from '@drover/contracts';
 import {
   attemptId,
   type BoundStep,
@@ -8,11 +8,12 @@ import {
   type TypeDefinition,
   unpackProgress,
 } from '@drover/process-model';
+import type { Cause } from '../checks/cause.js';
 import type { Mutant } from '../mutants.js';
 import { behave } from '../outside/handlers.js';
+import type { WorkStream } from '../outside/work-stream.js';
 import type { Random } from '../random.js';
 import type { StoreModel } from '../store/store-model.js';
-import type { Cause } from '../world/checks.js';
 import type { World } from '../world/world.js';
 import type { Address, EngineLink, Registry, StoredReply } from './link.js';
 import { SimEngine } from './sim-engine.js';
@@ -26,6 +27,7 @@ export class EngineLife implements EngineLink {
   readonly random: Random;
   readonly mutant: Mutant | null;
   readonly store: StoreModel;
+  readonly work: WorkStream;
   readonly engine: SimEngine;
   private pausedUntil = 0;
   private backlog: (() => void)[] = [];
@@ -42,9 +44,10 @@ export class EngineLife implements EngineLink {
     this.random = world.random;
     this.mutant = world.mutant;
     this.store = world.store;
+    this.work = world.work;
     this.clockOffset = this.random.int(0, 1_000_000);
-    this.clockRate = world.calm ? 1 : 0.97 + this.random.next() * 0.06;
-    this.wallSkew = world.calm ? 0 : this.random.int(-3_600_000, 3_600_000);
+    this.clockRate = world.sound ? 1 : 0.97 + this.random.next() * 0.06;
+    this.wallSkew = world.sound ? 0 : this.random.int(-3_600_000, 3_600_000);
     this.engine = new SimEngine(name, this);
   }
 
@@ -119,11 +122,18 @@ export class EngineLife implements EngineLink {
     );
   }
 
+  askBroker<T>(timeoutMillis: number, ask: () => T | undefined, answered: (answer: T | null) => void): void {
+    this.request(timeoutMillis, () => (this.world.brokerDown ? undefined : ask()), answered);
+  }
+
   commitBatch(batch: { transition: CommitTransition; cause: Cause }[]): CommitOutcome[] | undefined {
     const outcomes: CommitOutcome[] = [];
     for (const { transition, cause } of batch) {
       // The store dies between two of its transactions.
-      if (this.random.chance(this.world.faults.loss / 4)) return undefined;
+      if (this.random.chance(this.world.faults.loss / 4)) {
+        this.store.feedTable.rolledBack();
+        return undefined;
+      }
       outcomes.push(this.world.commit(transition, cause));
     }
     return outcomes;
@@ -159,6 +169,23 @@ export class EngineLife implements EngineLink {
       const address = { slot: process.slot!, process: process.id, dispatch: process.dispatch, token: process.token };
       world.at(there, () => outside.take(address, process.name, handler.timeoutMillis ?? 8_000));
     }
+  }
+
+  publishDurably(work: WorkRow, { handler }: BoundStep): number | undefined {
+    const { process } = work;
+    this.emitted(work);
+    const address = { slot: process.slot!, process: process.id, dispatch: process.dispatch, token: process.token };
+    const event = { address, processName: process.name, timeoutMillis: handler.timeoutMillis ?? 8_000 };
+    return this.work.publish(handler.name, attemptId(process.id, process.dispatch), event);
+  }
+
+  admitted(handler: string, limits: HandlerLimits, work: readonly WorkRow[]): void {
+    this.world.checks.gates.admitted(handler, limits, work);
+  }
+
+  purging(resourceId: number, removed: number, commandId: string): void {
+    this.world.note(() => `${this.name} purges ${resourceId}, removed ${this.world.now - removed} ms ago`);
+    this.world.checks.purges.sweeping(commandId);
   }
 
   notice(handler: string, attempt: string): void {
@@ -219,8 +246,9 @@ export class EngineLife implements EngineLink {
     const progress = unpackProgress(process.progress);
     const key = stepKey(process.id, process.name, progress, progress.step ?? '');
     const lease = process.slot === null ? undefined : this.store.slots[process.slot];
-    const external = process.status === 'dispatched';
-    const leased = !external || (lease?.engine === this.name && lease.expiresAt >= this.world.now);
+    // A stored event keeps the slot that it names, whoever holds it by now.
+    const fenced = process.status === 'dispatched' && progress.work === null;
+    const leased = !fenced || (lease?.engine === this.name && lease.expiresAt >= this.world.now);
     this.world.note(
       () => `${this.name} sends ${attemptId(process.id, process.dispatch)}: ${process.name} ${progress.step}`,
     );

@@ -1,9 +1,17 @@
-import type { CommitOutcome, CommitTransition, WorkRow } from '@drover/contracts';
-import type { BoundStep, HandlerReply, HandlerTable, ProcessDefinition, TypeDefinition } from '@drover/process-model';
+import type { CommitOutcome, CommitTransition, HandlerLimits, WorkRow } from '@drover/contracts';
+import type {
+  BoundStep,
+  HandlerReply,
+  HandlerTable,
+  Pauses,
+  ProcessDefinition,
+  TypeDefinition,
+} from '@drover/process-model';
+import type { Cause } from '../checks/cause.js';
 import type { Mutant } from '../mutants.js';
+import type { WorkStream } from '../outside/work-stream.js';
 import type { Random } from '../random.js';
 import type { StoreModel } from '../store/store-model.js';
-import type { Cause } from '../world/checks.js';
 
 /** What a reply subject names. */
 export interface Address {
@@ -13,10 +21,11 @@ export interface Address {
   token: string;
 }
 
-/** One view of definitions and handlers; never changes. */
+/** One view of definitions, handlers and pauses; never changes. */
 export interface Registry {
   revision: number;
   handlers: HandlerTable;
+  pauses: Pauses;
   /** present version of each type, by name */
   types: ReadonlyMap<string, TypeDefinition>;
 }
@@ -33,6 +42,8 @@ export interface EngineLink {
   readonly random: Random;
   readonly mutant: Mutant | null;
   readonly store: StoreModel;
+  /** the stream of durable events: what is in it is asked of the broker, by {@link askBroker} */
+  readonly work: WorkStream;
   /** the engine's own monotonic clock, milliseconds */
   monotonic(): number;
   /** the database's clock as the engine believes it to be */
@@ -41,6 +52,8 @@ export interface EngineLink {
   later(millis: number, run: () => void): void;
   /** Asks the store; `answered` gets null when no answer came in time: nobody knows whether it was heard. */
   request<T>(timeoutMillis: number, ask: () => T | undefined, answered: (answer: T | null) => void): void;
+  /** Asks the broker itself; null: no answer came. */
+  askBroker<T>(timeoutMillis: number, ask: () => T | undefined, answered: (answer: T | null) => void): void;
   /** Commits a batch in the store, or part of it (then it answers nothing). Called where the store is, not in the engine. */
   commitBatch(batch: { transition: CommitTransition; cause: Cause }[]): CommitOutcome[] | undefined;
   /** The registry as the store has it. Called where the store is. */
@@ -51,6 +64,12 @@ export interface EngineLink {
   processNamed(name: string): ProcessDefinition;
   /** Publishes the event of the attempt under way. `unheard` is called when nobody subscribes. */
   publish(work: WorkRow, step: BoundStep, unheard: () => void): void;
+  /** The broker stores the event of a durable attempt, or has no such stream. Called where the broker is. @returns its sequence */
+  publishDurably(work: WorkRow, step: BoundStep): number | undefined;
+  /** These processes were given places at a handler. Called where the store is. */
+  admitted(handler: string, limits: HandlerLimits, work: readonly WorkRow[]): void;
+  /** A sweep is about to start the purge of a resource. */
+  purging(resourceId: number, removed: number, commandId: string): void;
   notice(handler: string, attempt: string): void;
   /** Runs an in-process handler. */
   runInProcess(work: WorkRow, step: BoundStep, answered: (reply: HandlerReply) => void): void;

@@ -49,7 +49,7 @@ export class Related {
   private read(work: WorkRow, tried: Tried, then: (input: RelatedInput | null) => void): void {
     const { process, resource } = work;
     const { engine } = this;
-    engine.aroundProcess(process, (around) => {
+    engine.registry.aroundProcess(process, (around) => {
       const need = relatedNeed(process, resource, around);
       if (need === null) return then(null);
       const type = need.type === '' ? null : engine.link.typeAt(need.type, 0);

@@ -1,6 +1,7 @@
 import type { HandlerReply } from '@drover/process-model';
 import type { StoredReply } from './link.js';
 import type { SimEngine } from './sim-engine.js';
+import type { SlotListener } from './slot-keeper.js';
 
 const VERIFY_MILLIS = 5_000;
 const DRAIN_MILLIS = 6_000;
@@ -11,7 +12,7 @@ const WAKE_MILLIS = 5_000;
  * Reads the replies of an engine's slots (apps/process-engine/src/replies): acknowledged after the commit they led to; after a
  * take-over, what is unread first, then what is still out once more.
  */
-export class ReplyReader {
+export class ReplyReader implements SlotListener {
   private readonly epochs = new Map<number, number>();
   private readonly folded = new Map<string, StoredReply | null>();
 
@@ -41,9 +42,22 @@ export class ReplyReader {
     }
   }
 
+  /** What is out in every slot is sent again. */
+  wakeAll(woken: () => void = () => undefined): void {
+    let open = 1;
+    const done = (): void => {
+      if (--open === 0) woken();
+    };
+    for (const slot of this.epochs.keys()) {
+      open++;
+      this.wake(slot, done);
+    }
+    done();
+  }
+
   private open(slot: number): void {
     const lost = this.engine.link.openSlot(slot, (reply) => this.received(reply));
-    if (lost) for (const mine of this.epochs.keys()) this.wake(mine);
+    if (lost) this.wakeAll();
   }
 
   private drain(slot: number, until: number): void {
@@ -52,18 +66,18 @@ export class ReplyReader {
     link.later(DRAIN_LOOK_MILLIS, () => this.drain(slot, until));
   }
 
-  private wake(slot: number): void {
+  private wake(slot: number, done: () => void = () => undefined): void {
     const epoch = this.epochs.get(slot);
-    if (epoch === undefined) return;
+    if (epoch === undefined) return done();
     const { link } = this.engine;
     link.request(
       WAKE_MILLIS,
       () => {
-        const woken = link.store.wakeSlot(slot, epoch);
+        const woken = link.store.slotLeases.wake(slot, epoch);
         if (woken > 0) link.hintDue();
         return woken;
       },
-      (woken) => woken === null && this.wake(slot),
+      (woken) => (woken === null ? this.wake(slot, done) : done()),
     );
   }
 

@@ -17,11 +17,18 @@ const UNLUCKY = 6;
 
 /**
  * Draws what a handler does.
- * @param trouble how often it is something else than one success in time
+ * @param trouble         how often it is something else than one success in time
+ * @param heartbeatMillis longest silence that is allowed while it works; null: any
  */
-export function behave(random: Random, event: Event, trouble: number): Behaviour {
+export function behave(
+  random: Random,
+  event: Event,
+  trouble: number,
+  heartbeatMillis: number | null = null,
+): Behaviour {
   const quick = random.int(5, 400);
   const done: Behaviour[number] = { afterMillis: quick, reply: reply(doneBody(random, event)) };
+  if (heartbeatMillis !== null && random.chance(trouble)) return atLength(random, event, heartbeatMillis, done);
   const unlucky = event.process % UNLUCKY === 0;
   if (!random.chance(unlucky ? Math.min(0.9, trouble * 3) : trouble)) return [done];
   const message = 'no luck';
@@ -73,6 +80,24 @@ export function behave(random: Random, event: Event, trouble: number): Behaviour
     default:
       return [{ ...done, reply: reply({ ...doneBody(random, event), ...control(random, event) }) }];
   }
+}
+
+/** Long work with signs of life: some of it takes longer than an attempt may, some falls silent. */
+function atLength(
+  random: Random,
+  { timeoutMillis }: Event,
+  heartbeatMillis: number,
+  done: Behaviour[number],
+): Behaviour {
+  const behaviour: Behaviour = [];
+  const silent = random.chance(0.4);
+  const length = silent
+    ? random.int(100, 600)
+    : random.int(Math.round(timeoutMillis / 2), Math.round(timeoutMillis * 1.4));
+  let at = 0;
+  for (at += 100; at < length; at += random.int(heartbeatMillis / 4, heartbeatMillis / 2))
+    behaviour.push({ afterMillis: at, reply: reply({ transitioning: 'yes', transitioningMessage: 'at work' }) });
+  return silent ? behaviour : [...behaviour, { ...done, afterMillis: at }];
 }
 
 function doneBody(random: Random, { process, dispatch }: Event): JsonObject {

@@ -1,4 +1,4 @@
-import type { FeedKind, ProcessRow, ProgressDocument, ResourceRow } from '@drover/contracts';
+import type { CommitTransition, FeedKind, ProcessRow, ProgressDocument, ResourceRow } from '@drover/contracts';
 
 /** A live process as the model of the store holds it: clocks are absolute, in database milliseconds. */
 export interface LiveProcess {
@@ -25,6 +25,10 @@ export interface FinishedProcess {
 
 /** A row of the feed, in the order of the commits. */
 export interface FeedEntry {
+  /** the feed's sequence: drawn inside the transaction */
+  id: number;
+  /** when its transaction ends, database milliseconds: nobody sees it before */
+  visibleAt: number;
   resourceId: number;
   processId: number | null;
   revision: number;
@@ -41,6 +45,29 @@ export interface StoredResource {
   /** what its reference fields point at, `<field>:<number>` */
   refs: readonly string[];
   live: Map<string, LiveProcess>;
+  /** when it was purged, or null */
+  purged: number | null;
+}
+
+/** A handler's gate: the row that its admissions pass one after the other. */
+export interface Gate {
+  failures: number;
+  /** null: the circuit is closed */
+  openedUntil: number | null;
+}
+
+/** What one applied transition did: what the checks of a simulation look at. */
+export interface Applied {
+  transition: CommitTransition;
+  /** null: it was inserted */
+  before: ResourceRow | null;
+  after: ResourceRow;
+  /** the guarded process as it was */
+  guarded: LiveProcess | null;
+  /** the process that is live in the region now because of this transition */
+  live: LiveProcess | null;
+  /** processes that this transition ended, the guarded one first */
+  ended: FinishedProcess[];
 }
 
 const left = (at: number | null, now: number): number | null => (at === null ? null : at - now);

@@ -26,6 +26,10 @@ export interface Faults {
   trouble: number;
   /** an operator acts */
   operator: number;
+  /** something is paused */
+  pausing: number;
+  /** a transaction stays open after it has drawn its numbers */
+  lateCommit: number;
 }
 
 export const NO_FAULTS: Faults = {
@@ -41,6 +45,8 @@ export const NO_FAULTS: Faults = {
   registry: 0,
   trouble: 0,
   operator: 0,
+  pausing: 0,
+  lateCommit: 0,
 };
 
 /** Each world has its own mixture: one where all goes wrong at once hides what goes wrong alone. */
@@ -59,5 +65,12 @@ export function drawFaults(random: Random): Faults {
     registry: often(0.006),
     trouble: often(0.8),
     operator: often(0.3),
+    pausing: often(0.008),
+    lateCommit: often(0.3),
   };
+}
+
+/** What programs outside and people do, with an infrastructure where nothing goes wrong: there, bounds of time can be held to. */
+export function onlyOutside({ absence, registry, trouble, operator, pausing, lateCommit }: Faults): Faults {
+  return { ...NO_FAULTS, absence, registry, trouble, operator, pausing, lateCommit };
 }

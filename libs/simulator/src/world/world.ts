@@ -1,11 +1,8 @@
 import type { CommitOutcome, CommitTransition } from '@drover/contracts';
-import {
-  type HandlerBinding,
-  HandlerTable,
-  ownProcess,
-  type ProcessDefinition,
-  type TypeDefinition,
-} from '@drover/process-model';
+import { ownProcess, type ProcessDefinition, type TypeDefinition } from '@drover/process-model';
+import { type JobLease, Replica } from '../background/replica.js';
+import type { Cause } from '../checks/cause.js';
+import { Checks } from '../checks/checks.js';
 import { EngineLife } from '../engine/engine-life.js';
 import type { Registry } from '../engine/link.js';
 import { EventQueue } from '../event-queue.js';
@@ -13,23 +10,37 @@ import type { Mutant } from '../mutants.js';
 import { Broker } from '../outside/broker.js';
 import { Clients } from '../outside/clients.js';
 import { ExternalHandler } from '../outside/external-handler.js';
+import { Pausing } from '../outside/pausing.js';
+import { TransitionStream } from '../outside/transition-stream.js';
+import { Watcher } from '../outside/watcher.js';
+import { WorkStream } from '../outside/work-stream.js';
 import { Random } from '../random.js';
-import { StoreModel, type StoreDefects, type StoreOperation } from '../store/store-model.js';
-import { type Cause, Checks } from './checks.js';
-import { drawFaults, type Faults, NO_FAULTS } from './faults.js';
-import { EXTERNAL, IN_PROCESS } from './scenario.js';
+import type { StoreOperation } from '../store/operations.js';
+import { StoreModel } from '../store/store-model.js';
+import { drawFaults, type Faults, NO_FAULTS, onlyOutside } from './faults.js';
+import { storeDefectsOf } from './planted.js';
+import { RegistryHistory } from './registry-history.js';
+import { EXTERNAL } from './scenario.js';
+import { Troubles } from './troubles.js';
 
+/** When every world begins, epoch milliseconds of its database. */
+export const BEGINNING = 1_700_000_000_000;
 /** Events until the faults stop, at least and at most. */
-const TROUBLED_EVENTS = [510, 620] as const;
+const TROUBLED_EVENTS = [650, 850] as const;
 /** After the faults: every life must have ended, or be parked, within this time and these events. */
 const SETTLE_MILLIS = 900_000;
 const SETTLE_EVENTS = 40_000;
-/** A world without trouble, one in so many. */
-const CALM_ONE_IN = 8;
+/** Of so many worlds, one has no trouble at all, and three more have a sound infrastructure. */
+const KINDS = 8;
+const SOUND: ReadonlySet<number> = new Set([0, 2, 5, 7]);
+const CHECK_MILLIS = 500;
 const REDELIVER_MILLIS = 1_000;
-const PROBE_MILLIS = 1_000;
 const REPLY_SLOTS = 4;
 const MAX_ENGINES = 3;
+const REPLICAS = 2;
+/** History is kept for so long, and purged resources with it. */
+const RETENTION_DAYS = 31;
+const DAY_MILLIS = 86_400_000;
 const AWAITING_CHILDREN: ReadonlySet<string> = new Set(['waitingChildren', 'canceling']);
 
 export interface WorldOptions {
@@ -38,76 +49,109 @@ export interface WorldOptions {
   mutant?: Mutant | null;
   /** told of everything that happens, for reading */
   trace?: (line: string) => void;
-  /** told of everything that was asked of the store, with the database's time, epoch milliseconds */
-  record?: (operation: StoreOperation, now: number) => void;
+  /** told of everything that was asked of the store, with the database's time, epoch milliseconds, and the store after it */
+  record?: (operation: StoreOperation, now: number, store: StoreModel) => void;
 }
 
 /** Everything around the decisions of one seed: time, engines, store, broker, handlers, clients, and what goes wrong. */
 export class World {
-  now = 1_700_000_000_000;
+  now = BEGINNING;
   events = 0;
   faults: Faults;
   brokerDown = false;
-  registry: Registry;
+  /** how often it went down: what was on its way then is lost */
+  brokerFalls = 0;
   readonly random: Random;
   readonly mutant: Mutant | null;
+  /** nothing goes wrong */
   readonly calm: boolean;
+  /** nothing goes wrong but outside: engines, store and broker do not fail */
+  readonly sound: boolean;
   readonly types: readonly TypeDefinition[];
   readonly store: StoreModel;
   readonly checks: Checks;
   readonly broker: Broker;
+  readonly work: WorkStream;
+  readonly transitions: TransitionStream;
   readonly outside = new Map<string, ExternalHandler>();
   readonly clients: Clients;
+  readonly pausing: Pausing;
+  private readonly registries: RegistryHistory;
+  private readonly troubles: Troubles;
   private readonly queue = new EventQueue();
   private readonly engines: (EngineLife | null)[];
-  private readonly versions = new Map<string, TypeDefinition[]>();
+  /** a handler that has hardly any luck in this world */
+  private readonly unlucky: string;
   private boots = 0;
   private tokens = 0;
   private settling = false;
-  private active: HandlerBinding[];
 
   constructor(private readonly options: WorldOptions) {
-    this.random = new Random(options.seed);
+    const { seed, types } = options;
+    this.random = new Random(seed);
     this.mutant = options.mutant ?? null;
-    this.types = options.types;
-    this.calm = options.seed % CALM_ONE_IN === 0;
-    this.faults = this.calm ? NO_FAULTS : drawFaults(this.random);
-    for (const type of options.types) this.versions.set(type.name, [type]);
-    this.active = EXTERNAL.filter(() => this.random.chance(0.75));
-    this.registry = this.snapshot(1);
-    this.checks = new Checks(
-      () => this.now,
-      (name, version) => this.typeAt(name, version),
-      () => this.registry,
-      this.calm,
-    );
+    this.types = types;
+    this.calm = seed % KINDS === 0;
+    this.sound = SOUND.has(seed % KINDS);
+    const drawn = drawFaults(this.random);
+    this.faults = this.calm ? NO_FAULTS : this.sound ? onlyOutside(drawn) : drawn;
+    this.unlucky = this.random.pick(EXTERNAL).name;
+    const now = (): number => Math.floor(this.now);
     this.store = new StoreModel(
-      () => Math.floor(this.now),
-      (applied) => this.checks.applied(applied),
-      REPLY_SLOTS,
-      defectsOf(this.mutant),
-      (operation) => options.record?.(operation, Math.floor(this.now)),
+      {
+        now,
+        slots: REPLY_SLOTS,
+        defects: storeDefectsOf(this.mutant),
+        observer: (applied) => this.checks.applied(applied),
+        record: (operation) => options.record?.(operation, now(), this.store),
+        commitMillis: () => (this.random.chance(this.faults.lateCommit) ? this.random.int(1, 60) : 0),
+      },
+      new Map(types.flatMap(({ name, purgeAfterMillis: millis }) => (millis === null ? [] : [[name, millis]]))),
     );
-    this.checks.store = this.store;
+    this.registries = new RegistryHistory(this.random, types, this.store);
+    this.engines = Array.from({ length: this.random.int(1, MAX_ENGINES) }, () => null);
     this.broker = new Broker(
       () => this.now,
       (run) => this.at(1, run),
     );
+    this.work = new WorkStream(
+      () => this.now,
+      (handler) => this.outside.get(handler)!.asks,
+      (handler) => this.outside.get(handler)!.pull(),
+    );
+    this.checks = new Checks({
+      now: () => this.now,
+      store: this.store,
+      work: this.work,
+      typeAt: (name, version) => this.typeAt(name, version),
+      registry: () => this.registry,
+      calm: this.calm,
+      sound: this.sound,
+    });
+    const watcher = new Watcher(this.store.feedTable, this.checks.feed);
+    this.transitions = new TransitionStream((message) => {
+      this.checks.feed.stored(message);
+      watcher.see(message);
+    });
     for (const { name } of EXTERNAL) this.outside.set(name, new ExternalHandler(this, name));
     this.clients = new Clients(this);
-    this.engines = Array.from({ length: this.random.int(1, MAX_ENGINES) }, () => null);
+    this.pausing = new Pausing(this);
     this.engines.forEach((_, i) => this.boot(i));
+    const lease: JobLease = { holder: null, epoch: 0, expiresAt: 0 };
+    const replicas = Array.from({ length: REPLICAS }, (_, i) => new Replica(this, `store-${i + 1}`, lease));
+    this.troubles = new Troubles(this, replicas);
     this.acting();
     this.redelivering();
-    this.probing();
+    this.checking();
   }
 
   /** Runs until all has come to rest. */
   run(): void {
     const troubled = this.random.int(...TROUBLED_EVENTS);
-    while (this.events < troubled && this.step()) this.trouble();
+    while (this.events < troubled && this.step()) this.troubles.draw();
     this.settle();
     if (this.checks.violations.length === 0) this.checks.atEnd();
+    if (this.checks.violations.length === 0) this.cleanUp();
   }
 
   /** Plans something. @param millis from now */
@@ -116,7 +160,7 @@ export class World {
   }
 
   note(text: () => string): void {
-    this.options.trace?.(`${(this.now - 1_700_000_000_000).toFixed(1).padStart(9)}  ${text()}`);
+    this.options.trace?.(`${(this.now - BEGINNING).toFixed(1).padStart(9)}  ${text()}`);
   }
 
   /** How long a message is on its way, milliseconds; null: it is lost. */
@@ -128,7 +172,7 @@ export class World {
 
   commit(transition: CommitTransition, cause: Cause): CommitOutcome {
     this.checks.cause = cause;
-    const outcome = this.store.commit(transition);
+    const outcome = this.store.commits.commit(transition);
     this.note(
       () =>
         `commit ${describe(transition)}: ${outcome.outcome} (${cause.kind === 'input' ? cause.input.kind : 'command'})`,
@@ -136,11 +180,13 @@ export class World {
     return outcome;
   }
 
+  get registry(): Registry {
+    return this.registries.present;
+  }
+
   /** @param version 0: any, where all versions have the same states */
   typeAt(name: string, version: number): TypeDefinition {
-    const versions = this.versions.get(name);
-    if (versions === undefined) throw new Error(`there is no type ${name}: give the simulation its document too`);
-    return versions[Math.max(0, version - 1)]!;
+    return this.registries.typeAt(name, version);
   }
 
   processNamed(name: string): ProcessDefinition {
@@ -148,6 +194,17 @@ export class World {
     if (found[0] === undefined)
       throw new Error(`there is no process ${name}: give the simulation its type's document too`);
     return found[0];
+  }
+
+  /** How often a handler does something other than answer once, in time, with success. */
+  troubleOf(handler: string): number {
+    const { trouble } = this.faults;
+    return handler === this.unlucky ? Math.min(0.9, trouble * 4) : trouble;
+  }
+
+  /** Longest silence that a handler is allowed while it works, milliseconds; null: any. */
+  heartbeatOf(handler: string): number | null {
+    return this.registries.handler(handler)?.heartbeatMillis ?? null;
   }
 
   /** One of the engines that run, or null. */
@@ -166,12 +223,40 @@ export class World {
   hintDue(): void {
     for (const life of this.engines) {
       const there = this.travel();
-      if (life !== null && there !== null) this.at(there, () => life.run(() => life.engine.hurry()));
+      if (life !== null && there !== null) this.at(there, () => life.run(() => life.engine.dueWork.hurry()));
     }
   }
 
   token(): string {
     return String(++this.tokens).padStart(24, 'a');
+  }
+
+  /** A handler is registered or deactivated, or a definition gets another version. */
+  changeRegistry(): void {
+    this.registries.change();
+    const active = this.registry.handlers.handlers.map(({ name }) => name).join(' ');
+    this.note(() => `registry revision ${this.registry.revision}: ${active}`);
+    this.hintRegistry();
+  }
+
+  pausesChanged(what: string): void {
+    this.registries.changed();
+    this.note(() => `${what}: registry revision ${this.registry.revision}`);
+    this.hintRegistry();
+  }
+
+  /** The broker's disk is gone. */
+  wipeBroker(): void {
+    this.broker.wipe();
+    this.work.wipe();
+    this.transitions.wipe();
+    this.checks.feed.lost();
+  }
+
+  /** The broker answers again. */
+  broughtBack(): void {
+    for (const life of this.engines) life?.run(() => life.engine.reconnected());
+    for (const handler of this.outside.values()) handler.pull();
   }
 
   private step(): boolean {
@@ -190,63 +275,9 @@ export class World {
     this.engines[i] = new EngineLife(this, name);
   }
 
-  /** What goes wrong between two events. */
-  private trouble(): void {
-    const { random, faults } = this;
-    if (this.calm) return;
-    if (random.chance(faults.crash)) this.anyEngine()?.die();
-    if (random.chance(faults.pause)) this.anyEngine()?.pause(random.int(100, 12_000));
-    if (random.chance(faults.restart)) this.restartBroker(random.chance(faults.wipe));
-    if (random.chance(faults.absence)) this.absence();
-    if (random.chance(faults.registry)) this.changeRegistry();
-  }
-
-  private restartBroker(wiped: boolean): void {
-    if (this.brokerDown) return;
-    this.note(() => `the broker goes down${wiped ? ' and loses its disk' : ''}`);
-    this.brokerDown = true;
-    if (wiped) this.broker.wipe();
-    else this.broker.restarted();
-    this.at(this.random.int(100, 3_000), () => this.brokerIsBack());
-  }
-
-  private brokerIsBack(): void {
-    if (!this.brokerDown) return;
-    this.brokerDown = false;
-    for (const life of this.engines) life?.run(() => life.engine.reconnected());
-  }
-
-  private absence(): void {
-    const handler = this.random.pick([...this.outside.values()]);
-    if (!handler.present) return;
-    handler.present = false;
-    this.note(() => `${handler.name} leaves`);
-    this.at(this.random.int(500, 15_000), () => {
-      handler.present = true;
-    });
-  }
-
-  /** A handler is registered or deactivated, or a definition gets another version. */
-  private changeRegistry(): void {
-    const { random } = this;
-    if (random.chance(0.3)) {
-      const type = random.pick(this.types);
-      const versions = this.versions.get(type.name)!;
-      versions.push({ ...type, version: versions.length + 1 });
-    } else {
-      const one = random.pick(EXTERNAL);
-      this.active = this.active.includes(one) ? this.active.filter((other) => other !== one) : [...this.active, one];
-    }
-    this.store.changeRegistry();
-    this.registry = this.snapshot(this.store.registryRevision);
-    this.note(() => `registry revision ${this.registry.revision}: ${this.active.map(({ name }) => name).join(' ')}`);
+  private hintRegistry(): void {
     for (const life of this.engines)
-      if (random.chance(0.7)) this.at(2, () => life?.run(() => life.engine.registryHint()));
-  }
-
-  private snapshot(revision: number): Registry {
-    const types = new Map([...this.versions].map(([name, versions]) => [name, versions.at(-1)!]));
-    return { revision, handlers: new HandlerTable([...IN_PROCESS, ...this.active]), types };
+      if (this.random.chance(0.7)) this.at(2, () => life?.run(() => life.engine.registry.refresh()));
   }
 
   private acting(): void {
@@ -257,22 +288,22 @@ export class World {
 
   private redelivering(): void {
     this.broker.redeliver();
+    this.work.redeliver();
     this.at(REDELIVER_MILLIS, () => this.redelivering());
   }
 
-  /** The store's job for handlers that are away, on whichever replica leads. */
-  private probing(): void {
-    const woken = this.random.chance(this.faults.loss) ? 0 : this.store.wakeOldestWaiting();
-    if (woken > 0) this.hintDue();
-    this.at(PROBE_MILLIS, () => this.probing());
+  private checking(): void {
+    this.checks.tick();
+    this.at(CHECK_MILLIS, () => this.checking());
   }
 
   /** Nothing goes wrong any more: time alone must bring everything to an end. */
   private settle(): void {
     this.settling = true;
     this.faults = NO_FAULTS;
-    for (const handler of this.outside.values()) handler.present = true;
-    this.brokerIsBack();
+    for (const handler of this.outside.values()) handler.comeBack();
+    this.troubles.brokerIsBack();
+    this.pausing.liftAll();
     const until = this.now + SETTLE_MILLIS;
     const most = this.events + SETTLE_EVENTS;
     while (!this.atRest()) {
@@ -282,28 +313,28 @@ export class World {
   }
 
   private atRest(): boolean {
-    if (this.clients.open > 0) return false;
+    const { store, checks } = this;
+    if (this.clients.open > 0 || store.pauses.size > 0) return false;
     let parked = false;
     let awaiting = false;
-    for (const { row } of this.store.live.values())
+    for (const { row } of store.live.values())
       if (row.status === 'parked') parked = true;
       else if (AWAITING_CHILDREN.has(row.status)) awaiting = true;
       else return false;
     // A parent waits for a parked child until an operator acts.
-    return parked || !awaiting;
+    return (parked || !awaiting) && checks.purges.swept(store) && checks.feed.complete(store);
   }
-}
 
-function defectsOf(mutant: Mutant | null): StoreDefects {
-  return {
-    blindWrites: mutant === 'no-compare-and-set',
-    staleRegistry: mutant === 'stale-registry',
-    forgetsCommands: mutant === 'command-forgotten',
-    startsBesideLive: mutant === 'start-beside-live',
-    noSweep: mutant === 'region-left-behind',
-    quietChanges: mutant === 'feed-skips',
-    losesWakeUps: mutant === 'wake-up-lost',
-  };
+  /** The days pass: what was purged goes, with its history. */
+  private cleanUp(): void {
+    const { store } = this;
+    store.record({ kind: 'atRest' });
+    this.now += (RETENTION_DAYS + 1) * DAY_MILLIS;
+    store.cleanUp.dropHistory(RETENTION_DAYS);
+    const purged = [...store.resources.values()].filter(({ row }) => row.state === 'purged').map(({ row }) => row.id);
+    store.cleanUp.deletePurged(RETENTION_DAYS);
+    this.checks.purges.deleted(purged, store);
+  }
 }
 
 function describe({ resourceId, insert, processId, change, update, end, start }: CommitTransition): string {
@@ -313,7 +344,7 @@ function describe({ resourceId, insert, processId, change, update, end, start }:
     change === null ? '' : `→ ${JSON.stringify(change.toState)}`,
     update === null
       ? ''
-      : `${update.name} ${update.status} ${update.dispatch} ${String(update.progress['step'] ?? '')}`,
+      : `${update.name} ${update.status} ${update.dispatch} ${String(update.progress['step'] ?? '')} ${update.heldBy ?? ''}`,
     end === null ? '' : `ends ${end.exitReason}`,
     start === null ? '' : `starts ${start.name} ${start.status}`,
   ];

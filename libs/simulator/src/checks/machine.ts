@@ -6,8 +6,7 @@ import {
   transitioningStates,
   type TypeDefinition,
 } from '@drover/process-model';
-import type { StoredResource } from '../store/rows.js';
-import type { Applied } from '../store/store-model.js';
+import type { Applied, StoredResource } from '../store/rows.js';
 
 type TypeAt = (name: string, version: number) => TypeDefinition;
 

@@ -1,20 +1,24 @@
 import type { ProcessRow, WorkRow } from '@drover/contracts';
-import {
-  type HandlerReply,
-  type Input,
-  isGone,
-  ownProcess,
-  type ProcessDefinition,
-  stepsOf,
-  type TypeDefinition,
-} from '@drover/process-model';
-import type { Address, Registry } from '../engine/link.js';
-import type { LiveProcess } from '../store/rows.js';
-import type { Applied, StoreModel } from '../store/store-model.js';
+import { type HandlerReply, isGone, stepsOf } from '@drover/process-model';
+import type { Address } from '../engine/link.js';
+import type { Applied, LiveProcess } from '../store/rows.js';
+import type { Cause } from './cause.js';
+import { ClockChecks } from './clocks.js';
+import { DeliveryChecks } from './delivery.js';
+import { FeedChecks } from './feed.js';
+import { GateChecks } from './gates.js';
 import { illegalMove, regionProblem } from './machine.js';
-
-/** Why an engine committed something. `from`: the reply subject that an answer came on. */
-export type Cause = { kind: 'command' } | { kind: 'input'; processId: number; input: Input; from: Address | null };
+import { PurgeChecks } from './purges.js';
+import {
+  attemptOf,
+  definitionOf,
+  handlerNow,
+  handlerOf,
+  hasAttempt,
+  hopAndStep,
+  isPaused,
+  type Setting,
+} from './setting.js';
 
 /** An attempt that a pre-emption cancelled: until it has answered or its time is up, no other handler may be asked. */
 interface Owed {
@@ -24,11 +28,12 @@ interface Owed {
 
 const WORKING: ReadonlySet<string> = new Set(['dispatched', 'running']);
 const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHandler']);
+/** How old what an engine knows may be, where nothing fails. */
+const NEWS_MILLIS = 2_000;
+/** An attempt has begun, or work on related resources. */
+const BEGUN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingChildren']);
 /** Where a process may be when nothing happens any more: an operator must act on it, or on a child of it. */
 const RESTING: ReadonlySet<string> = new Set(['parked', 'waitingChildren', 'canceling']);
-const UNWOKEN: ReadonlySet<string> = new Set(['parked', 'held']);
-
-const attemptOf = (process: number, dispatch: number): string => `${process}.${dispatch}`;
 
 /**
  * The invariants of docs (design §5), looked at after each event, where the event was: what was committed, sent, answered and
@@ -38,7 +43,11 @@ export class Checks {
   readonly violations: string[] = [];
   /** of the transition that is being committed */
   cause: Cause = { kind: 'command' };
-  store!: StoreModel;
+  readonly gates: GateChecks;
+  readonly feed: FeedChecks;
+  readonly purges: PurgeChecks;
+  private readonly clocks: ClockChecks;
+  private readonly delivery: DeliveryChecks;
   private readonly revisions = new Map<number, number>();
   private readonly started = new Set<number>();
   private readonly ended = new Set<number>();
@@ -59,13 +68,14 @@ export class Checks {
   private readonly sent = new Map<string, number>();
   private readonly promised = new Map<number, string>();
 
-  constructor(
-    private readonly now: () => number,
-    private readonly typeAt: (name: string, version: number) => TypeDefinition,
-    private readonly registry: () => Registry,
-    /** without faults each step is sent exactly once */
-    private readonly calm: boolean,
-  ) {}
+  constructor(private readonly setting: Setting) {
+    const fail = (message: string): void => this.fail(message);
+    this.gates = new GateChecks(setting, fail);
+    this.clocks = new ClockChecks(setting, fail);
+    this.delivery = new DeliveryChecks(setting, fail);
+    this.feed = new FeedChecks(fail);
+    this.purges = new PurgeChecks(setting, fail);
+  }
 
   fail(message: string): void {
     if (this.violations.length < 20) this.violations.push(message);
@@ -76,24 +86,36 @@ export class Checks {
     const { transition, before, after, guarded, live, ended } = applied;
     this.revision(applied);
     if (transition.change !== null && before !== null && transition.stateField in { ...before.regions, state: 1 }) {
-      const problem = illegalMove(applied, this.typeAt);
+      const problem = illegalMove(applied, this.setting.typeAt);
       if (problem !== null) this.fail(`3: resource ${after.id}: ${problem}`);
     }
     for (const { row } of ended) {
       if (this.ended.has(row.id)) this.fail(`7: process ${row.id} has two terminal rows`);
       this.ended.add(row.id);
     }
+    const begun = live !== null && BEGUN.has(live.row.status);
+    const newAttempt = begun && live.row.dispatch > (this.committedDispatch.get(live.row.id) ?? 0);
     if (transition.start !== null && live !== null) this.start(applied, live);
     if (live !== null && guarded !== null && transition.update !== null) this.step(guarded, live);
     if (live !== null) this.live(applied, live);
-    const stored = this.store.resources.get(after.id)!;
+    const stored = this.setting.store.resources.get(after.id)!;
     const fields = ended.length > 1 || isGone(after.state) ? Object.keys(after.regions) : [];
     for (const field of new Set(['state', transition.stateField, ...fields])) {
-      const problem = regionProblem(stored, field, this.typeAt);
+      const problem = regionProblem(stored, field, this.setting.typeAt);
       if (problem !== null) this.fail(`2: resource ${after.id}: ${problem}`);
     }
     if (guarded !== null) this.answerWorkedIn(guarded);
     if (live === null && ended.length > 0) this.left(applied);
+    this.gates.applied(applied, newAttempt, this.cause);
+    this.clocks.applied(applied, this.cause);
+    this.delivery.applied(applied, this.cause);
+    this.purges.applied(applied);
+  }
+
+  /** Some time has passed. */
+  tick(): void {
+    this.gates.tick();
+    this.clocks.tick();
   }
 
   /** An engine publishes the event of an attempt, or runs it itself. `key` is the step's. */
@@ -102,13 +124,15 @@ export class Checks {
     if ((this.committedDispatch.get(id) ?? 0) < dispatch)
       this.fail(`rules: ${engine} sent attempt ${attemptOf(id, dispatch)} before it was committed`);
     if (!leased) this.fail(`6: ${engine} sent attempt ${attemptOf(id, dispatch)} on a slot that is not its own`);
+    this.delivery.emitted(process);
     this.sent.set(key, (this.sent.get(key) ?? 0) + 1);
-    if (this.calm && this.sent.get(key)! > 1) this.fail(`6: ${key} was sent twice, and nothing was wrong`);
+    if (this.setting.calm && this.sent.get(key)! > 1) this.fail(`6: ${key} was sent twice, and nothing was wrong`);
   }
 
   /** A handler begins to work on an attempt. */
-  took({ process, dispatch }: { process: number; dispatch: number }): void {
-    this.taken.add(attemptOf(process, dispatch));
+  took(attempt: { process: number; dispatch: number }): void {
+    this.taken.add(attemptOf(attempt.process, attempt.dispatch));
+    this.delivery.took(attempt);
   }
 
   /** A handler gives an answer to an attempt. */
@@ -120,10 +144,9 @@ export class Checks {
   /** A reply is taken out of the stream: nobody will see it again. */
   acknowledged({ process, dispatch, token }: Address, reply: HandlerReply): void {
     if (reply.kind === 'progress' || reply.kind === 'rejected') return;
-    const held = this.store.live.get(process);
+    const held = this.setting.store.live.get(process);
     if (held === undefined || held.row.dispatch !== dispatch || held.row.token !== token) return;
-    const cancel = held.row.progress['cancel'] as { attempt: boolean } | undefined;
-    if (OPEN.has(held.row.status) || (held.row.status === 'canceling' && cancel?.attempt === true))
+    if (hasAttempt(held.row))
       this.fail(`5: the answer to ${attemptOf(process, dispatch)} was acknowledged before it was committed`);
   }
 
@@ -131,40 +154,41 @@ export class Checks {
   accepted(commandId: string, processId: number | null): void {
     if (processId === null) return;
     this.promised.set(processId, commandId);
-    if (!this.store.live.has(processId) && !this.store.finished.has(processId))
+    if (!this.setting.store.live.has(processId) && !this.setting.store.finished.has(processId))
       this.fail(`1: command ${commandId} was accepted and its process ${processId} does not exist`);
   }
 
   /** A client was told that its command, sent once, came to nothing. */
   refused(commandId: string): void {
-    if (this.store.commands.has(commandId)) this.fail(`1: command ${commandId} was refused, and has happened`);
+    if (this.setting.store.commands.has(commandId)) this.fail(`1: command ${commandId} was refused, and has happened`);
   }
 
   /** Looks at everything, once the simulation has come to rest. */
   atEnd(): void {
-    for (const stored of this.store.resources.values()) {
+    for (const stored of this.setting.store.resources.values()) {
       for (const field of ['state', ...Object.keys(stored.row.regions)]) {
-        const problem = regionProblem(stored, field, this.typeAt);
+        const problem = regionProblem(stored, field, this.setting.typeAt);
         if (problem !== null) this.fail(`2: at the end, resource ${stored.row.id}: ${problem}`);
       }
       if (this.revisions.get(stored.row.id) !== stored.row.revision)
         this.fail(`4: at the end, resource ${stored.row.id} is at ${stored.row.revision}, its feed is not`);
     }
-    for (const [id, { row, wakeAt }] of this.store.live)
+    for (const [id, { row, wakeAt }] of this.setting.store.live)
       if (!RESTING.has(row.status))
         this.fail(`8: at the end, process ${id} (${row.name}) is ${row.status}, due ${wakeAt}`);
     for (const id of this.started)
-      if (this.store.live.has(id) === this.store.finished.has(id))
-        this.fail(`7: process ${id} is ${this.store.live.has(id) ? 'live and finished' : 'lost'}`);
+      if (this.setting.store.live.has(id) === this.setting.store.finished.has(id))
+        this.fail(`7: process ${id} is ${this.setting.store.live.has(id) ? 'live and finished' : 'lost'}`);
     for (const [id, commandId] of this.promised)
       if (!this.started.has(id)) this.fail(`1: process ${id} of command ${commandId} was never started`);
+    this.feed.atEnd(this.setting.store);
   }
 
   private revision({ transition, before, after }: Applied): void {
     const expected = before === null ? 1 : before.revision + (transition.change === null ? 0 : 1);
     if (after.revision !== expected)
       this.fail(`4: resource ${after.id} went from revision ${before?.revision ?? 0} to ${after.revision}`);
-    const { feed } = this.store;
+    const { feed } = this.setting.store;
     for (let i = feed.length - 1; i >= 0 && feed[i]!.resourceId === after.id; i--) {
       if (feed[i]!.revision <= (this.revisions.get(after.id) ?? 0)) break;
       if (feed[i]!.revision !== after.revision) this.fail(`9: resource ${after.id} has feed rows out of order`);
@@ -183,22 +207,22 @@ export class Checks {
   private live({ transition }: Applied, live: LiveProcess): void {
     const { row, wakeAt } = live;
     if (transition.start !== null) this.started.add(row.id);
-    if (wakeAt === Infinity && !UNWOKEN.has(row.status))
+    if (wakeAt === Infinity && row.status !== 'parked' && !isPaused(row))
       this.fail(`8: process ${row.id} is ${row.status} and nothing will ever wake it`);
     const committed = this.committedDispatch.get(row.id) ?? 0;
     if (row.dispatch < committed) this.fail(`5: process ${row.id} went back to attempt ${row.dispatch}`);
     this.committedDispatch.set(row.id, row.dispatch);
     if (row.dispatch > committed && row.status === 'dispatched') this.nobodyElseWorks(row);
     const step = row.progress['step'] as string | undefined;
-    if (step !== undefined && OPEN.has(row.status) && this.done.get(row.id)?.has(stepOf(row, step)) === true)
+    if (step !== undefined && OPEN.has(row.status) && this.done.get(row.id)?.has(hopAndStep(row, step)) === true)
       this.fail(`6: process ${row.id} is at ${step} again, which was done`);
   }
 
   /** A process begins: with every handler that is active now, and after whoever worked here. */
   private start({ transition, guarded, after }: Applied, { row }: LiveProcess): void {
     const plan = (row.progress['plan'] as string[] | undefined) ?? [];
-    const type = this.typeAt(row.resourceType, row.definitionVersion);
-    const steps = stepsOf({ type, handlers: this.registry().handlers }, row.name);
+    const type = this.setting.typeAt(row.resourceType, row.definitionVersion);
+    const steps = stepsOf({ type, handlers: this.setting.registry().handlers }, row.name);
     if (plan.length !== steps.length || steps.some(({ key }, i) => key !== plan[i]))
       this.fail(`rules: process ${row.id} (${row.name}) began without a handler that is active`);
     const region = `${after.id}/${transition.stateField}`;
@@ -206,7 +230,7 @@ export class Checks {
       if (guarded === null) this.owed.delete(region);
       return;
     }
-    const definition = this.definitionOf(row);
+    const definition = definitionOf(this.setting, row);
     if (definition?.preempt === 'immediate') return void this.owed.delete(region);
     if (!WORKING.has(guarded.row.status)) return;
     this.owe(region, guarded);
@@ -223,13 +247,21 @@ export class Checks {
 
   private owe(region: string, { row, deadline }: LiveProcess): void {
     const attempt = attemptOf(row.id, row.dispatch);
-    this.owed.set(region, [...(this.owed.get(region) ?? []), { attempt, until: deadline ?? 0 }]);
+    const until = deadline ?? this.untilAtLeast(row);
+    this.owed.set(region, [...(this.owed.get(region) ?? []), { attempt, until }]);
+  }
+
+  /** A durable event that was just taken: its handler has a whole attempt, less the time that the news of it took. */
+  private untilAtLeast(row: ProcessRow): number {
+    if (row.progress['work'] === undefined) return 0;
+    const timeout = handlerNow(this.setting, handlerOf(row))?.timeoutMillis ?? 0;
+    return this.setting.sound ? this.setting.now() + timeout - NEWS_MILLIS : 0;
   }
 
   private nobodyElseWorks(row: ProcessRow): void {
     if (row.status !== 'dispatched' && row.status !== 'canceling') return;
     for (const { attempt, until } of this.owed.get(`${row.resourceId}/${row.stateField}`) ?? [])
-      if (until > this.now() && this.taken.has(attempt) && !this.finishedWork.has(attempt))
+      if (until > this.setting.now() && this.taken.has(attempt) && !this.finishedWork.has(attempt))
         this.fail(`18: process ${row.id} (${row.status}) goes on while attempt ${attempt} is still under way`);
   }
 
@@ -271,31 +303,23 @@ export class Checks {
     if (done.length > 0 && (done.length !== known.length || before.name !== after.name)) {
       let steps = this.done.get(after.id);
       if (steps === undefined) this.done.set(after.id, (steps = new Set()));
-      for (const step of done) steps.add(stepOf(after, step));
+      for (const step of done) steps.add(hopAndStep(after, step));
     }
     if (operated === null && before.status === 'backoff' && after.dispatch > before.dispatch) this.retried(after);
   }
 
   private retried(row: ProcessRow): void {
     const step = (row.progress['step'] as string | undefined) ?? '';
-    const key = `${row.id} ${stepOf(row, step)}`;
+    const key = `${row.id} ${hopAndStep(row, step)}`;
     const count = (this.retries.get(key) ?? 0) + 1;
     this.retries.set(key, count);
-    const bound = this.registry()
+    const bound = this.setting
+      .registry()
       .handlers.stepsOf(row.name)
       .find((one) => one.key === step);
     // A handler that is not registered when its attempt fails is held to the process's budget, not to its own.
-    const most = Math.max(bound?.handler.retries ?? 0, this.definitionOf(row)?.retry.maxAttempts ?? Infinity);
+    const most = Math.max(bound?.handler.retries ?? 0, definitionOf(this.setting, row)?.retry.maxAttempts ?? Infinity);
     if (count >= most)
       this.fail(`rules: ${step} of process ${row.id} is tried ${count + 1} times; ${most} are allowed`);
   }
-
-  private definitionOf(row: ProcessRow): ProcessDefinition | null {
-    return ownProcess(this.typeAt(row.resourceType, row.definitionVersion), row.name);
-  }
-}
-
-/** A step with the hop it belongs to: after a delegate the same handler may have another turn. */
-function stepOf(row: ProcessRow, step: string): string {
-  return `${(row.progress['hop'] as number | undefined) ?? 0} ${row.name} ${step}`;
 }

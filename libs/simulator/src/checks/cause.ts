@@ -1,0 +1,5 @@
+import type { Input } from '@drover/process-model';
+import type { Address } from '../engine/link.js';
+
+/** Why an engine committed something. `from`: the reply subject that an answer came on. */
+export type Cause = { kind: 'command' } | { kind: 'input'; processId: number; input: Input; from: Address | null };
