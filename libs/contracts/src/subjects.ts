@@ -30,6 +30,8 @@ export const SUBJECTS = {
     registry: 'drover.hint.registry',
     /** feed rows wait for the relay; safe to lose */
     feed: 'drover.hint.feed',
+    /** a pause was lifted, or a handler with limits was asked for places; safe to lose */
+    gates: 'drover.hint.gates',
   },
 } as const;
 

@@ -11,8 +11,8 @@ import { sleep } from '@drover/kernel';
 import type { MessageBus } from '@drover/messaging';
 import { compileType, type ResourceTypeDocument, type TypeDefinition, TypeRegistry } from '@drover/process-model';
 
-/** The hint may be lost, so the store is also asked this often. */
-const POLL_MILLIS = 2_000;
+/** The hint may be lost, so the store is also asked this often. A decision by an older view is refused at its commit. */
+const POLL_MILLIS = 5_000;
 /** Older versions of definitions kept compiled, for processes that began on them. */
 const MAX_OLD_VERSIONS = 1_000;
 

@@ -6,10 +6,10 @@ import { isOutDurably } from '@drover/process-model';
 import type { Subscription } from 'nats';
 import { DurableDelivery } from '../dispatch/durable-delivery.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
-import { WakeUps } from '../lifecycle/wake-ups.js';
+import { IDLE_POLL_MILLIS, WakeUps } from '../lifecycle/wake-ups.js';
 import { Log } from '../log.js';
 
-/** Asked at least this often: hints are safe to lose. */
+/** While anything live has a wake-up, asked at least this often: hints are safe to lose. */
 const POLL_MILLIS = 1_000;
 const CLAIM_LIMIT = 200;
 /** A claimed process falls due again after this long, should this engine die with it. */
@@ -93,7 +93,9 @@ export class DueWork implements OnApplicationBootstrap, OnApplicationShutdown {
         }),
       );
       if (claimed.work.length > 0) return 0;
-      return Math.max(10, Math.min(POLL_MILLIS, claimed.nextInMillis ?? POLL_MILLIS));
+      return claimed.nextInMillis === null
+        ? IDLE_POLL_MILLIS
+        : Math.max(10, Math.min(POLL_MILLIS, claimed.nextInMillis));
     } catch (err) {
       if (!this.stopped.signal.aborted) this.log.warn({ err }, 'due work could not be claimed; trying again');
       return POLL_MILLIS;

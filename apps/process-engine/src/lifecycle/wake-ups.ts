@@ -2,8 +2,11 @@ import { Injectable } from '@nestjs/common';
 import type { ProcessFields } from '@drover/contracts';
 import { monotonicMillis } from '@drover/kernel';
 
-/** Later ones are found by the poll. */
-const SOON_MILLIS = 1_000;
+/**
+ * The due-work poll while nothing live has a wake-up. Shorter than any lease: what an engine commits and then leaves behind by dying is
+ * seen by the others before it falls due.
+ */
+export const IDLE_POLL_MILLIS = 4_000;
 
 /**
  * Tells the due-work loop when something that this engine committed falls due before the next poll: a backoff of 200 ms should not
@@ -21,7 +24,7 @@ export class WakeUps {
 
   /** @param millis until the wake-up, as committed */
   expect(millis: ProcessFields['wakeMillis']): void {
-    if (typeof millis !== 'number' || millis >= SOON_MILLIS) return;
+    if (typeof millis !== 'number' || millis >= IDLE_POLL_MILLIS) return;
     const at = monotonicMillis() + millis;
     if (at >= this.at) return;
     if (this.timer !== null) clearTimeout(this.timer);

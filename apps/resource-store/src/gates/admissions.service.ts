@@ -59,6 +59,7 @@ export class AdmissionsService {
 
   async admit(request: AdmitRequest): Promise<AdmitAnswer> {
     const { handler } = request;
+    this.hints.gates();
     const { gate, work, stale, opens } = await this.dataSource.transaction(async (on) => {
       const present = await this.lock(on, handler);
       const stale = request.registryRevision < present.registryRevision;

@@ -5,6 +5,7 @@ import { RegistryService } from '../registry/registry.service.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, fields, start } from '../testing/transitions.js';
 import { AdmissionsService, type AdmitRequest } from './admissions.service.js';
+import { GatesJob } from './gates.job.js';
 import { PausesService } from './pauses.service.js';
 
 let store: TestStore;
@@ -350,4 +351,33 @@ it('the job wakes who is overlooked: the next one of a handler that works, many 
     on conflict (handler) do update set opened_until = excluded.opened_until`);
   await admissions.wakeOverlooked();
   expect(await due()).toEqual([]);
+});
+
+it('the job looks for held processes rarely, and at once when a pause is lifted or places are asked for', async () => {
+  const abort = new AbortController();
+  let looked = 0;
+  const original = pauses.anyHeld.bind(pauses);
+  pauses.anyHeld = () => {
+    looked++;
+    return original();
+  };
+  const running = store.get(GatesJob).run(abort.signal);
+  try {
+    await expect.poll(() => looked).toBe(1);
+    // Told by another replica; nothing is held, so it would look again after five seconds only.
+    await second.get(PausesService).set({ scope: 'cluster', operator: null, reason: null });
+    const lookedBefore = looked;
+    await live(700, PAUSED);
+    await second.get(PausesService).lift('cluster');
+    await expect.poll(() => looked, { timeout: 4_000 }).toBeGreaterThan(lookedBefore);
+    const due = `select id from process_live where next_wake_at <= now()`;
+    await expect.poll(() => store.sql(due), { timeout: 4_000 }).toHaveLength(700);
+    await store.sql('delete from process_live');
+    await ask({}, second.get(AdmissionsService));
+    await expect.poll(() => looked, { timeout: 4_000 }).toBeGreaterThan(lookedBefore + 1);
+  } finally {
+    pauses.anyHeld = original;
+    abort.abort();
+    await running;
+  }
 });

@@ -7,6 +7,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { Hints } from '../observability/hints.js';
 import { raiseRevision } from '../registry/definition-store.js';
 import {
+  ANY_HELD,
   LIFT_PAUSE,
   LIFTED_SCOPES,
   LIST_PAUSES,
@@ -43,11 +44,18 @@ export class PausesService {
     if ((await oneRow(this.dataSource, READ_PAUSE, [scope])) === undefined) return { pause: null, woken: 0 };
     const pause = await this.change((on) => oneRow<PauseRow>(on, LIFT_PAUSE, [scope]));
     this.hints.registry();
-    return { pause: pause ?? null, woken: await this.wake(scope) };
+    const woken = await this.wake(scope);
+    this.hints.gates();
+    return { pause: pause ?? null, woken };
   }
 
   list(scope: string | null): Promise<(PauseRow & { held: number })[]> {
     return rows<PauseRow & { held: number }>(this.dataSource, LIST_PAUSES, [scope]);
+  }
+
+  /** Whether a pause or a limit holds a process. */
+  async anyHeld(): Promise<boolean> {
+    return (await oneRow(this.dataSource, ANY_HELD)) !== undefined;
   }
 
   /** Wakes what pauses held that are no longer set. @returns whether more is left */

@@ -213,6 +213,15 @@ describe('definitions declared at run time', () => {
     expect(await apply(store, type('volume'))).toMatchObject({ definition: { version: 3 } });
   });
 
+  it('a copy that is up to date is told the revision and nothing else', async () => {
+    await using store = await boot();
+    await apply(store, type('volume'));
+    const { revision, handlers, pauses } = await registry(store);
+    expect({ handlers, pauses }).toEqual({ handlers: [], pauses: [] });
+    const same = { revision, definitions: [], handlers: null, pauses: null, more: false };
+    expect(await registry(store, revision)).toEqual(same);
+  });
+
   it('are handed out in pages that the broker carries', async () => {
     await using store = await boot();
     const fields = Object.fromEntries(

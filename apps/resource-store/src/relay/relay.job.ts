@@ -15,7 +15,7 @@ import { FeedReader } from './feed-reader.js';
 import { TransitionStream } from './transition-stream.js';
 
 /** Without a hint the table is looked at this often. */
-const POLL_MILLIS = 1_000;
+const POLL_MILLIS = 2_000;
 /** Between two passes. */
 const PACE_MILLIS = 20;
 /**

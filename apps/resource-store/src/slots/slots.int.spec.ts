@@ -67,3 +67,18 @@ it('only the present holder wakes what is out with a slot, and marks it for a re
     ]),
   ).toEqual([{ resend: true, due: true, version: 1 }]);
 });
+
+it('one request keeps what an engine holds and takes over what another left behind', async () => {
+  const [a] = await lease('a', { want: 1 });
+  const [b] = await lease('b', { want: 1 });
+  await store.sql(`update reply_slot set expires_at = now() - interval '1 second' where engine = 'b'`);
+  const answer = await lease('a', { held: [a!] });
+  expect(answer).toHaveLength(2);
+  expect(answer).toEqual(
+    expect.arrayContaining([
+      { slot: a!.slot, epoch: a!.epoch, lapsed: false },
+      { slot: b!.slot, epoch: b!.epoch + 1, lapsed: true },
+    ]),
+  );
+  expect(await lease('b', { held: [b!] })).toEqual([]);
+});

@@ -6,11 +6,10 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Hints } from '../observability/hints.js';
 import {
-  ADOPT_SLOTS,
   COUNT_BY_SLOT,
   CREATE_SLOTS,
   RELEASE_SLOTS,
-  RENEW_SLOTS,
+  RENEW_AND_ADOPT_SLOTS,
   TAKE_SLOTS,
   WAKE_SLOT,
 } from '../sql/slots.sql.js';
@@ -48,30 +47,29 @@ export class SlotsService {
     const { engine, want, takeLapsed, release } = request;
     if (release.length > 0) await rows(this.dataSource, RELEASE_SLOTS, [engine, release]);
     const held = request.held.filter(({ slot }) => !release.includes(slot));
-    const kept =
-      held.length === 0
-        ? []
-        : await rows<Slot>(this.dataSource, RENEW_SLOTS, [
-            engine,
-            held.map(({ slot }) => slot),
-            held.map(({ epoch }) => epoch),
-            SLOT_LEASE_MILLIS,
-          ]);
     const liveProcesses = await this.liveProcesses();
     const busy = Object.keys(liveProcesses).map(Number);
-    const taken =
-      want <= 0
-        ? []
-        : await rows<Slot>(this.dataSource, TAKE_SLOTS, [
-            engine,
-            want,
-            takeLapsed,
-            SLOT_LEASE_MILLIS,
-            busy,
-            REPLY_SLOTS,
-            kept.map(({ slot }) => slot),
-          ]);
-    const adopted = takeLapsed ? await rows<Slot>(this.dataSource, ADOPT_SLOTS, [engine, SLOT_LEASE_MILLIS, busy]) : [];
+    const keep = (named: typeof held, lapsedToo: boolean): Promise<Slot[]> =>
+      rows<Slot>(this.dataSource, RENEW_AND_ADOPT_SLOTS, [
+        engine,
+        named.map(({ slot }) => slot),
+        named.map(({ epoch }) => epoch),
+        SLOT_LEASE_MILLIS,
+        lapsedToo,
+        busy,
+      ]);
+    if (want <= 0) return { slots: await keep(held, takeLapsed), liveProcesses };
+    const kept = held.length === 0 ? [] : await keep(held, false);
+    const taken = await rows<Slot>(this.dataSource, TAKE_SLOTS, [
+      engine,
+      want,
+      takeLapsed,
+      SLOT_LEASE_MILLIS,
+      busy,
+      REPLY_SLOTS,
+      kept.map(({ slot }) => slot),
+    ]);
+    const adopted = takeLapsed ? await keep([], true) : [];
     return { slots: [...kept, ...taken, ...adopted], liveProcesses };
   }
 

@@ -59,6 +59,9 @@ const HOLDING = `
        select p.held_by from process_live p where p.held_by > h.held_by order by p.held_by limit 1) n
   )`;
 
+/** Does any gate hold a process? One look at the index that holds only those. */
+export const ANY_HELD = `select 1 as held from process_live where held_by is not null order by held_by limit 1`;
+
 /** Scopes that hold a process and are no longer set. */
 export const LIFTED_SCOPES = `
 with ${HOLDING}

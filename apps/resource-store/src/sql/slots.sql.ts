@@ -1,10 +1,3 @@
-/** Keeps the named slots of an engine, where it still holds the epoch. Expired ones too, if nobody took them. $1 engine, $2 slots, $3 epochs, $4 lease millis */
-export const RENEW_SLOTS = `
-update reply_slot s set expires_at = now() + $4 * interval '1 millisecond'
-  from unnest($2::smallint[], $3::int[]) as h(slot, epoch)
- where s.slot = h.slot and s.epoch = h.epoch and s.engine = $1
-returning s.slot, s.epoch, false as lapsed`;
-
 /** Gives slots back. $1 engine, $2 slots */
 export const RELEASE_SLOTS = `
 update reply_slot set engine = null, expires_at = now() where engine = $1 and slot = any ($2::smallint[])`;
@@ -43,17 +36,29 @@ update process_live set next_wake_at = now(), resend = true
 returning id`;
 
 /**
- * Takes every slot whose engine let its lease lapse, and those that were given back while processes live on in them and that no new
- * engine took: answers that come there must be read by somebody. $1 engine, $2 lease millis, $3 slots with live processes
+ * Keeps the named slots of an engine, where it still holds the epoch (expired ones too, if nobody took them), and takes every slot whose
+ * engine let its lease lapse, and those that were given back while processes live on in them and that no new engine took: answers that
+ * come there must be read by somebody. One statement, since each engine runs it every 1.5 s; what it keeps is the engine's own, and what
+ * it takes is not, so no row is met twice. $1 engine, $2 slots, $3 epochs, $4 lease millis, $5 also lapsed, $6 slots with live processes
  */
-export const ADOPT_SLOTS = `
-with lapsed as (
+export const RENEW_AND_ADOPT_SLOTS = `
+with kept as (
+  update reply_slot s set expires_at = now() + $4 * interval '1 millisecond'
+    from unnest($2::smallint[], $3::int[]) as h(slot, epoch)
+   where s.slot = h.slot and s.epoch = h.epoch and s.engine = $1
+  returning s.slot, s.epoch, false as lapsed
+),
+lapsed as (
   select slot from reply_slot
-   where (engine is distinct from $1 and engine is not null and expires_at < now())
-      or (engine is null and slot = any ($3::smallint[]) and expires_at < now() - interval '2 seconds')
+   where $5
+     and ((engine is distinct from $1 and engine is not null and expires_at < now())
+       or (engine is null and slot = any ($6::smallint[]) and expires_at < now() - interval '2 seconds'))
    order by slot
      for update skip locked
+),
+adopted as (
+  update reply_slot s set engine = $1, epoch = s.epoch + 1, expires_at = now() + $4 * interval '1 millisecond'
+    from lapsed l where s.slot = l.slot
+  returning s.slot, s.epoch, true as lapsed
 )
-update reply_slot s set engine = $1, epoch = s.epoch + 1, expires_at = now() + $2 * interval '1 millisecond'
-  from lapsed l where s.slot = l.slot
-returning s.slot, s.epoch, true as lapsed`;
+select * from kept union all select * from adopted`;

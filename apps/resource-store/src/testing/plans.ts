@@ -47,6 +47,7 @@ export const HOT: Record<string, Hot> = {
   WAKE_OLDEST_WAITING: hot(presence.WAKE_OLDEST_WAITING, [], 60),
   READ_FEED: hot(feed.READ_FEED, [39_000, 39_400, 500], 500, { history: true }),
   WAKE_HELD: hot(gates.WAKE_HELD, ['account/7', 100], 5_000),
+  ANY_HELD: hot(gates.ANY_HELD, [], 10),
   LIFTED_SCOPES: hot(gates.LIFTED_SCOPES, [], 10),
   WAKE_LIMITED: hot(gates.WAKE_LIMITED, [100], 60),
   LOCK_GATE: hot(gates.LOCK_GATE, ['busy'], 0),
@@ -68,8 +69,7 @@ export const HOT: Record<string, Hot> = {
   LIST_DUE_PURGES: hot(cleanUp.LIST_DUE_PURGES, [['volume'], [60_000], ['-infinity'], [0], 200], 1_200),
   DELETE_PURGED: hot(cleanUp.DELETE_PURGED, [8, 100, '-infinity', 0], 1_500, { history: true }),
   TAKE_SLOTS: hot(slots.TAKE_SLOTS, ['e2', 1, true, 5_000, [1], 8, []], 0),
-  RENEW_SLOTS: hot(slots.RENEW_SLOTS, ['e', [1], [1], 5_000], 0),
-  ADOPT_SLOTS: hot(slots.ADOPT_SLOTS, ['e2', 5_000, [1]], 0),
+  RENEW_AND_ADOPT_SLOTS: hot(slots.RENEW_AND_ADOPT_SLOTS, ['e', [1], [1], 5_000, true, [1]], 0),
 };
 
 /** A statement of a commit lane: its plan is generic, under settings of its own. */
