@@ -218,7 +218,7 @@ describe('definitions declared at run time', () => {
     await apply(store, type('volume'));
     const { revision, handlers, pauses } = await registry(store);
     expect({ handlers, pauses }).toEqual({ handlers: [], pauses: [] });
-    const same = { revision, definitions: [], handlers: null, pauses: null, more: false };
+    const same = { revision, definitions: [], handlers: null, pauses: null, limits: null, more: false };
     expect(await registry(store, revision)).toEqual(same);
   });
 

@@ -62,7 +62,7 @@ export class RegistryService {
   }> {
     // A copy that is up to date asks every few seconds: one statement says that nothing changed.
     if (afterName === null && sinceRevision > 0 && (await registryRevision(this.dataSource)) === sinceRevision)
-      return { revision: sinceRevision, definitions: [], handlers: null, pauses: null, more: false };
+      return { revision: sinceRevision, definitions: [], handlers: null, pauses: null, limits: null, more: false };
     // One snapshot for all of it: a revision must never be newer than what it is said to cover.
     return this.dataSource.transaction('REPEATABLE READ', async (on) => {
       const revision = await registryRevision(on);
