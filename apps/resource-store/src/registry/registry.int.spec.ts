@@ -143,7 +143,7 @@ describe('definitions declared at run time', () => {
     const document = type('box', { fields: { size: { type: 'int' } } });
     await one.get(RegistryService).apply({ document, mode: 'update', name: 'box' });
     const listed = await other.get(QueryService).resources({ ...asked, type: 'box', filters: [nullSize] });
-    expect(listed).toEqual({ resources: [], more: false });
+    expect(listed).toEqual({ resources: [], more: false, next: null });
   });
 
   it('are versioned, and raise the revision that commits are checked against', async () => {
