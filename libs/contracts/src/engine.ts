@@ -21,6 +21,8 @@ export interface ProcessEnded {
   processId: number;
   resourceId: number;
   exitReason: string;
+  /** as the end left it: whoever waits need not read it */
+  resource: ResourceRow;
 }
 
 export interface CommandReply {

@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { type CommandReply, createResource, readResources, startProcess, updateResource } from '@drover/contracts';
+import {
+  type CommandReply,
+  createResource,
+  readResources,
+  type ResourceRow,
+  startProcess,
+  updateResource,
+} from '@drover/contracts';
 import { DroverError, type JsonObject } from '@drover/kernel';
 import type { TypeDefinition } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
@@ -128,15 +135,21 @@ export class ResourceCommands {
       });
       const view = { snapshot: await this.registry.snapshot(), type, base };
       if (completion === null || reply.processId === null) return resourceJson(reply.resource, view, reply.processId);
-      if (options.commandHash === null || (await this.isLive(reply))) await completion.ended(options.waitMillis);
+      const live = options.commandHash === null || (await this.isLive(reply));
+      const ended = live ? await completion.ended(options.waitMillis) : null;
       renewDeadline();
       // Who waited for a handler finds it in the definitions that this gateway shows.
       if (type.name === HANDLER_TYPE) await this.registry.refresh();
-      const { resources } = await this.backend.call(readResources, { ids: [reply.resource.id] });
-      return resourceJson(resources[0] ?? reply.resource, view, reply.processId);
+      return resourceJson(ended ?? (await this.present(reply.resource)), view, reply.processId);
     } finally {
       completion?.close();
     }
+  }
+
+  /** A notice can be lost: whoever was not told in time reads. */
+  private async present(resource: ResourceRow): Promise<ResourceRow> {
+    const { resources } = await this.backend.call(readResources, { ids: [resource.id] });
+    return resources[0] ?? resource;
   }
 
   /** The process of a repeated command may have ended long ago: then there is nothing to wait for. */

@@ -101,7 +101,8 @@ export class Effects {
           break;
         case 'ended': {
           const { processId, exitReason } = effect;
-          this.dispatcher.ended(effect.notify, { processId, resourceId: after.resource.id, exitReason });
+          const { resource } = after;
+          this.dispatcher.ended(effect.notify, { processId, resourceId: resource.id, exitReason, resource });
           // Its parent fell due in the same commit.
           if (process.parentId !== null) this.wakeUps.expect(0);
         }
