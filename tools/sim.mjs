@@ -65,6 +65,8 @@ async function main() {
   }
   const from = number('from');
   const to = from + number('seeds', '1000') - 1;
+  // Refused requests are most of the errors here. Where something was thrown, one seed alone tells.
+  Error.stackTraceLimit = 0;
   let listed = 0;
   const { seeds, events, violations } = simulateSeeds({ from, to, types, mutant }, (failed) => {
     if (listed++ < MAX_LISTED)

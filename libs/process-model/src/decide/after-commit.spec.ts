@@ -60,6 +60,11 @@ describe('the commit of a wake-up', () => {
     });
   });
 
+  it('whose process is held by now is decided again: the gate may be open', () => {
+    const held = { ...process, version: process.version + 1, status: 'held' as const, heldBy: 'cluster' };
+    expect(lost(held)).toEqual({ kind: 'again', process: held, resource, related: false });
+  });
+
   it('that lost against a change of the resource alone is decided again', () => {
     expect(lost(process)).toEqual({ kind: 'again', process, resource, related: false });
   });

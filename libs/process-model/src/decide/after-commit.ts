@@ -39,7 +39,7 @@ export type AfterStep =
       /** what was to follow is refused while related resources are there: decide with why ({@link Surroundings.refusals}) */
       related: boolean;
     }
-  /** another writer was first, and it was but a wake-up: that writer has set the next one */
+  /** another writer was first, and it was but a wake-up: that writer has set the next one. Not where it is held: it is looked at again */
   | { kind: 'overtaken' }
   /** load the registry anew, and decide again with the same rows */
   | { kind: 'staleRegistry' }
@@ -74,7 +74,9 @@ export function afterStep(
       if (repeated && wasOurs(transition, before.process, process))
         return { kind: 'carryOut', process, resource: resource ?? before.resource, wakeMillis: null, effects: [] };
       if (resource === null || process?.id !== before.process.id) return { kind: 'gone' };
-      if (input.kind === 'wake' && process.version !== before.process.version) return { kind: 'overtaken' };
+      // Of what is held no attempt is out, and whoever held it on need not have looked whether it still has to be.
+      const goesOn = process.version !== before.process.version && process.status !== 'held';
+      if (input.kind === 'wake' && goesOn) return { kind: 'overtaken' };
       return { kind: 'again', process, resource, related: outcome.related === true };
     }
     case 'staleRegistry':

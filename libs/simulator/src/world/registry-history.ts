@@ -10,6 +10,8 @@ export class RegistryHistory {
   present: Registry;
   private readonly versions = new Map<string, TypeDefinition[]>();
   private active: HandlerBinding[];
+  /** of those that are active: which steps a process has is worked out once for each of them */
+  private table: HandlerTable;
 
   constructor(
     private readonly random: Random,
@@ -18,6 +20,7 @@ export class RegistryHistory {
   ) {
     for (const type of types) this.versions.set(type.name, [type]);
     this.active = EXTERNAL.filter(() => random.chance(0.75));
+    this.table = this.bound();
     this.present = this.snapshot();
   }
 
@@ -46,6 +49,7 @@ export class RegistryHistory {
       const active = others.length < this.active.length;
       if (!active) this.active = [...others, one];
       else this.active = random.chance(0.5) ? [...others, this.otherwiseBounded(one)] : others;
+      this.table = this.bound();
     }
     this.store.changeRegistry();
     this.changed();
@@ -67,9 +71,13 @@ export class RegistryHistory {
     const types = new Map([...this.versions].map(([name, versions]) => [name, versions.at(-1)!]));
     return {
       revision: this.store.registryRevision,
-      handlers: new HandlerTable([...IN_PROCESS, ...this.active]),
+      handlers: this.table,
       pauses: new Pauses([...this.store.pauses.values()]),
       types,
     };
+  }
+
+  private bound(): HandlerTable {
+    return new HandlerTable([...IN_PROCESS, ...this.active]);
   }
 }
