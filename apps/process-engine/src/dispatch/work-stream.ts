@@ -8,6 +8,7 @@ import {
   type JetStreamClient,
   RetentionPolicy,
   StorageType,
+  type StoredMsg,
 } from '@nats-io/jetstream';
 import { handlerConsumer, REPLY_TO_HEADER, STREAMS, SUBJECTS } from '@drover/contracts';
 import { monotonicMillis, sleep } from '@drover/kernel';
@@ -154,15 +155,17 @@ export class WorkStream {
     if (info !== null && sequence <= info.ack_floor.stream_seq) return 'acknowledged';
     if (info === null || sequence > info.delivered.stream_seq)
       return sequence < this.stream.firstSequence ? 'lost' : 'undelivered';
-    return (await this.holds(sequence)) ? 'unacknowledged' : 'acknowledged';
+    return (await this.stored(sequence)) === null ? 'acknowledged' : 'unacknowledged';
   }
 
   /**
    * Takes an event out of the stream.
-   * @returns true when nobody had taken it, and nobody will
+   * @returns true when nobody had taken it, and nobody will; false when it was taken, or may have been
    */
   async withdraw(handler: string, sequence: number, made: number): Promise<boolean> {
     if (made !== this.stream.created) return false;
+    const stored = await this.stored(sequence);
+    if (stored === null) return false;
     const gone = await this.inLane(() =>
       this.stream.manager.streams.deleteMessage(STREAMS.work, sequence, false),
     ).catch((error: unknown) => {
@@ -171,7 +174,9 @@ export class WorkStream {
     });
     // Asked after the deletion: what was not delivered by now never will be.
     const info = gone ? await this.consumer(handler) : null;
-    return info !== null && sequence > info.delivered.stream_seq;
+    if (info === null || sequence <= info.delivered.stream_seq) return false;
+    // The consumer of a handler that was activated again knows nothing of what the earlier one delivered.
+    return Date.parse(info.created) < stored.time.getTime();
   }
 
   /** Has the handler acknowledged this event and all before it? */
@@ -180,14 +185,14 @@ export class WorkStream {
     return info !== null && sequence <= info.ack_floor.stream_seq;
   }
 
-  private async holds(sequence: number): Promise<boolean> {
-    const found = await this.inLane(() =>
-      this.stream.manager.streams.getMessage(STREAMS.work, { seq: sequence }),
-    ).catch((error: unknown) => {
-      if (isNoSuchMessage(error)) return null;
-      throw error;
-    });
-    return found !== null;
+  /** The event as the stream holds it, or null: it does not. */
+  private async stored(sequence: number): Promise<StoredMsg | null> {
+    return this.inLane(() => this.stream.manager.streams.getMessage(STREAMS.work, { seq: sequence })).catch(
+      (error: unknown) => {
+        if (isNoSuchMessage(error)) return null;
+        throw error;
+      },
+    );
   }
 
   private taker(handler: string): Promise<Taker> {

@@ -15,6 +15,7 @@ interface StoredEvent {
   sequence: number;
   handler: string;
   event: DurableEvent;
+  storedAt: number;
   /** null: not delivered, or due to be delivered again */
   deliveredAt: number | null;
 }
@@ -81,7 +82,7 @@ export class WorkStream {
     const known = this.ids.get(id);
     if (known !== undefined) return known;
     const sequence = ++this.lastSequence;
-    this.events.set(sequence, { sequence, handler, event, deliveredAt: null });
+    this.events.set(sequence, { sequence, handler, event, storedAt: this.now(), deliveredAt: null });
     this.ids.set(id, sequence);
     this.offer(handler);
     return sequence;
@@ -98,11 +99,14 @@ export class WorkStream {
     return { event, handler: state, consumer: consumer.created };
   }
 
-  /** Takes an event out. @returns true when nobody had taken it, and nobody will */
+  /** Takes an event out. @returns true when nobody had taken it, and nobody will; false when it was taken, or may have been */
   withdraw(handler: string, sequence: number): boolean {
-    if (!this.events.delete(sequence)) return false;
+    const stored = this.events.get(sequence);
+    if (stored === undefined) return false;
+    this.events.delete(sequence);
     const consumer = this.consumers.get(handler);
-    return consumer !== undefined && sequence > consumer.delivered;
+    // A consumer made later knows nothing of what an earlier one delivered.
+    return consumer !== undefined && sequence > consumer.delivered && consumer.created < stored.storedAt;
   }
 
   /** The oldest event that waits for the handler. */
