@@ -59,8 +59,10 @@ describe('the intake of new work', () => {
 
   it('refuses what would wait too long, with the time to come again', async () => {
     const { intake, works } = made({ maxWaitMillis: -1 });
-    for (const name of ['a', 'b', 'c']) void works.start(name);
-    await expect(intake.admit({ account: null, priority: () => 0 }, async () => 'd')).rejects.toMatchObject({
+    for (const name of ['a', 'b', 'c', 'd']) void works.start(name);
+    // Two wait, as many as may be driven at once: from here on it counts how long.
+    expect(intake.waiting).toBe(2);
+    await expect(intake.admit({ account: null, priority: () => 0 }, async () => 'e')).rejects.toMatchObject({
       code: 'Overloaded',
       extra: { detail: { retryAfterMillis: expect.any(Number) } },
     });

@@ -8,7 +8,7 @@ import { FairQueue } from './fair-queue.js';
 export abstract class IntakeSettings {
   /** starts that wait at most */
   abstract readonly queueSize: number;
-  /** a start whose account's oldest has waited longer is refused, milliseconds */
+  /** a start whose account's oldest has waited longer is refused, where as many of it wait as may be driven at once; milliseconds */
   abstract readonly maxWaitMillis: number;
   /** things driven at once: starts before their commit, and inputs of live processes */
   abstract readonly driven: number;
@@ -124,7 +124,9 @@ export class Intake {
     const at = monotonicMillis();
     const { queue, settings } = this;
     const oldest = queue.oldestOf(account, priority);
-    const late = oldest !== undefined && at - oldest > settings.maxWaitMillis;
+    // As few as may be driven at once are no overload, however long the machine takes for them.
+    const many = queue.waitingOf(account) >= settings.driven;
+    const late = many && oldest !== undefined && at - oldest > settings.maxWaitMillis;
     if (late || queue.waitingOf(account) >= settings.queueSize - queue.size) throw this.refusal(late, account, at);
     this.throttle.note(true, at);
     return new Promise((resolve) => {
