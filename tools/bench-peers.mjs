@@ -1,7 +1,7 @@
 /**
  * Drover, the limit engine and other systems that run durable processes, measured in turn: each does the same unit of
  * work, on servers of its own. Prints a line of JSON for each run, then one with the ratios and their spread, and a table.
- *   npm run bench:peers                               three rounds of all, 64 and 256 in flight: about 12 minutes
+ *   npm run bench:peers                               three rounds of all, 64 and 256 in flight: about 18 minutes
  *   npm run bench:peers -- --inflight 1,64,256
  *   npm run bench:peers -- --only drover,restate,dbos --rounds 1 --seconds 3
  *   npm run bench:peers -- --only pg-boss --set batch=32,workers=8   other settings
@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     inflight: { type: 'string', default: '64,256' },
     seconds: { type: 'string', default: '6' },
-    warmup: { type: 'string', default: '3' },
+    warmup: { type: 'string', default: '10' },
     /** settings of the peers to try, as `batch=32,workers=8`; bench/peers/<peer>/peer.mjs has them */
     set: { type: 'string' },
     install: { type: 'boolean', default: false },

@@ -46,7 +46,8 @@ const { values: options } = parseArgs({
     arrivals: { type: 'string', default: 'poisson' },
     seed: { type: 'string', default: '1' },
     seconds: { type: 'string' },
-    warmup: { type: 'string', default: '3' },
+    /** three measured the compiler of a slow machine */
+    warmup: { type: 'string', default: '10' },
     resources: { type: 'string' },
     handlers: { type: 'string', default: '1' },
     engines: { type: 'string', default: '1' },

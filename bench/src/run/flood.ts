@@ -56,7 +56,7 @@ const lanes = Array.from({ length: config.lanes }, async (_, lane) => {
   }
 });
 
-await seconds(3);
+await seconds(config.warmupSeconds);
 latencies = new Latencies();
 await seconds(config.seconds);
 const calm = latencies;

@@ -121,7 +121,7 @@ await database.end();
 async function sustained(): Promise<number> {
   const load = new ClosedLoop(runOne, resources, SUSTAINED);
   load.start();
-  await seconds(3);
+  await seconds(config.warmupSeconds);
   load.open();
   await seconds(SUSTAINED_SECONDS);
   const count = load.close();

@@ -55,7 +55,7 @@ export class Bench {
     return single || options.inflight !== undefined || options.rate !== undefined ? [one] : SERIES;
   }
 
-  /** Length of a window: the series has five of them in two minutes. */
+  /** Length of a window: the series has five of them in two and a half minutes. */
   get seconds() {
     return this.number('seconds', this.plan().length > 1 ? 12 : 20);
   }

@@ -25,7 +25,13 @@ async function onCluster(bench, program, { handlers, http, ...config }) {
     await cluster.service('process-engine', { replicas: settings.engines });
     if (http) await cluster.service('gateway', { replicas: (settings.gateways = bench.number('gateways')) });
     cluster.handler(handlers);
-    const line = await bench.client(cluster, program, { ...config, settings, handlers, httpUrl: cluster.httpUrl });
+    const line = await bench.client(cluster, program, {
+      ...config,
+      settings,
+      handlers,
+      warmupSeconds: bench.number('warmup'),
+      httpUrl: cluster.httpUrl,
+    });
     bench.print(line);
     for (const { what, figure, goal, met } of line.criteria)
       say(`${met ? 'met   ' : 'MISSED'} ${what}: ${figure} (goal: ${goal})`);
