@@ -59,31 +59,11 @@ export function concurrency(all: readonly ResultLine[], theme: Theme): Option | 
   );
   const lines = newestRun(all, (line) => isClosed(line) && !others.has(line.run), 2);
   if (lines.length === 0) return null;
-  const places = [...new Set(lines.map((line) => line.inflight))].sort((a, b) => a - b).map(String);
-  const by = (of: Of, suffix = '', dashed = false): Series[] =>
-    groups(lines, labelOf).map(([label, group]) => ({
-      name: label + suffix,
-      points: places.flatMap((x) =>
-        point(
-          x,
-          group.filter((line) => String(line.inflight) === x),
-          of,
-        ),
-      ),
-      dashed,
-    }));
-  const axis = 'in flight';
-  return picture('Against concurrency', lines, theme, 'line', [
-    { title: 'processes per second', axis, places, series: by((line) => line.processesPerSecond) },
-    {
-      title: 'latency, ms: p50, dashed p99',
-      axis,
-      places,
-      log: true,
-      series: [...by((line) => line.p50Millis), ...by((line) => line.p99Millis, ' p99', true)],
-    },
-    { title: 'processor time per process, µs', axis, places, series: by(cpu) },
-  ]);
+  const places = ascending(lines.map((line) => line.inflight)).map((inflight) => ({
+    x: String(inflight),
+    has: (line: ResultLine) => line.inflight === inflight,
+  }));
+  return picture('Against concurrency', lines, theme, 'line', against(lines, 'in flight', places, labelOf));
 }
 
 /** The same against what the database holds, for each load. */
@@ -96,32 +76,13 @@ export function history(all: readonly ResultLine[], theme: Theme): Option | null
   );
   if (lines.length === 0) return null;
   const held = (line: ResultLine): number => line.history?.processes ?? 0;
-  const counts = [...new Set(lines.map(held))].sort((a, b) => a - b);
-  const places = counts.map((count) => (count === 0 ? 'empty' : short(count)));
-  const by = (of: Of, suffix = '', dashed = false): Series[] =>
-    groups(lines, (line) => `${line.inflight} in flight, ${line.start.toUpperCase()}`).map(([label, group]) => ({
-      name: label + suffix,
-      points: counts.flatMap((count, i) =>
-        point(
-          places[i]!,
-          group.filter((line) => held(line) === count),
-          of,
-        ),
-      ),
-      dashed,
-    }));
+  const places = ascending(lines.map(held)).map((count) => ({
+    x: count === 0 ? 'empty' : short(count),
+    has: (line: ResultLine) => held(line) === count,
+  }));
+  const load = (line: ResultLine): string => `${line.inflight} in flight, ${line.start.toUpperCase()}`;
   const axis = 'finished processes in the database';
-  return picture('Against history', lines, theme, 'line', [
-    { title: 'processes per second', axis, places, series: by((line) => line.processesPerSecond) },
-    {
-      title: 'latency, ms: p50, dashed p99',
-      axis,
-      places,
-      log: true,
-      series: [...by((line) => line.p50Millis), ...by((line) => line.p99Millis, ' p99', true)],
-    },
-    { title: 'processor time per process, µs', axis, places, series: by(cpu) },
-  ]);
+  return picture('Against history', lines, theme, 'line', against(lines, axis, places, load));
 }
 
 /** Drover beside other engines, best first: at the highest concurrency all were measured at, and at one in flight. */
@@ -134,11 +95,11 @@ export function peers(all: readonly ResultLine[], theme: Theme): Option | null {
   );
   if (lines.length === 0) return null;
   const engines = groups(lines, labelOf);
-  const inflights = [...new Set(lines.map((line) => line.inflight))].sort((a, b) => a - b);
+  const inflights = ascending(lines.map((line) => line.inflight));
   const common = inflights.filter((n) => engines.every(([, group]) => group.some((line) => line.inflight === n)));
   const high = common.at(-1) ?? inflights.at(-1)!;
   const low = common[0] ?? inflights[0]!;
-  const bars = (title: string, inflight: number, of: Of, ascending: boolean): Panel => {
+  const bars = (title: string, inflight: number, of: Of, leastFirst: boolean): Panel => {
     const points = engines
       .flatMap(([x, group]) =>
         point(
@@ -147,7 +108,7 @@ export function peers(all: readonly ResultLine[], theme: Theme): Option | null {
           of,
         ),
       )
-      .sort((a, b) => (ascending ? a.y - b.y : b.y - a.y));
+      .sort((a, b) => (leastFirst ? a.y - b.y : b.y - a.y));
     return { title, axis: '', places: points.map(({ x }) => x), series: [{ name: title, points }] };
   };
   return picture('Beside other engines', lines, theme, 'bar', [
@@ -158,6 +119,32 @@ export function peers(all: readonly ResultLine[], theme: Theme): Option | null {
 }
 
 type Of = (line: ResultLine) => number;
+
+/** Throughput, latency and processor time against something: a line of the picture for each group of lines. */
+function against(
+  lines: readonly ResultLine[],
+  axis: string,
+  places: readonly { x: string; has: (line: ResultLine) => boolean }[],
+  by: (line: ResultLine) => string,
+): Panel[] {
+  const series = (of: Of, suffix = '', dashed = false): Series[] =>
+    groups(lines, by).map(([label, group]) => ({
+      name: label + suffix,
+      points: places.flatMap(({ x, has }) => point(x, group.filter(has), of)),
+      dashed,
+    }));
+  const along = { axis, places: places.map(({ x }) => x) };
+  return [
+    { ...along, title: 'processes per second', series: series((line) => line.processesPerSecond) },
+    {
+      ...along,
+      title: 'latency, ms: p50, dashed p99',
+      log: true,
+      series: [...series((line) => line.p50Millis), ...series((line) => line.p99Millis, ' p99', true)],
+    },
+    { ...along, title: 'processor time per process, µs', series: series(cpu) },
+  ];
+}
 
 const OURS = ['drover', 'limit'];
 const cpu: Of = (line) => line.cpuMicrosPerProcess['total'] ?? 0;
@@ -180,6 +167,10 @@ function newestRun(
     ([, run]) => new Set(run.map((line) => line.inflight)).size >= leastInflights && enough(run),
   );
   return runs.sort(([, a], [, b]) => a.at(-1)!.date.localeCompare(b.at(-1)!.date)).at(-1)?.[1] ?? [];
+}
+
+function ascending(values: readonly number[]): number[] {
+  return [...new Set(values)].sort((a, b) => a - b);
 }
 
 function groups<T>(lines: readonly T[], by: (line: T) => string): [string, T[]][] {
