@@ -13,12 +13,12 @@ import { appendFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ROOT, stopAllClusters } from './lib/bench/cluster.mjs';
+import { stopAllClusters } from './lib/bench/cluster.mjs';
 import { compared, interleaved, table, titleOf } from './lib/bench/comparison.mjs';
 import { installPeers, installTemporal, nodeForPeers } from './lib/bench/install-peers.mjs';
 import { contendersOf, measurePeer, stopAllPeers } from './lib/bench/peers.mjs';
 import { releaseGuard } from './lib/children.mjs';
-import { run } from './lib/run.mjs';
+import { build, ROOT } from './lib/install.mjs';
 
 const OURS = ['drover', 'limit'];
 const PEER_NAMES = ['restate', 'dbos', 'pg-boss', 'graphile-worker', 'temporal'];
@@ -145,17 +145,12 @@ async function main() {
 
 /** What runs our engine and the limit engine: the benchmark itself, with its own defaults. */
 async function ours(seconds, warmupSeconds) {
-  const projects = ['bench', 'apps/resource-store', 'apps/process-engine'].map((name) =>
-    join(name, 'tsconfig.lib.json'),
-  );
-  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
-  const built = await run(process.execPath, [compiler, '-b', ...projects], { cwd: ROOT, timeoutMillis: 300_000 });
-  if (!built.ok) throw new Error(`the build failed:\n${built.out}`);
+  const projects = ['bench', 'apps/resource-store', 'apps/process-engine'];
+  await build(projects.map((name) => join(name, 'tsconfig.lib.json')));
   const { Bench } = await import('./lib/bench/load.mjs');
-  const defaults = { ...{ engines: '1', stores: '1', gateways: '1', handlers: '1', arrivals: 'even', seed: '1' } };
   return Bench.create({
     options: {
-      ...defaults,
+      ...{ engines: '1', stores: '1', handlers: '1', arrivals: 'even', seed: '1' },
       keep: options.keep,
       seconds: String(seconds),
       warmup: String(warmupSeconds),

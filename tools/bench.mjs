@@ -19,9 +19,9 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ROOT, stopAllClusters } from './lib/bench/cluster.mjs';
+import { stopAllClusters } from './lib/bench/cluster.mjs';
 import { releaseGuard } from './lib/children.mjs';
-import { run } from './lib/run.mjs';
+import { build, ROOT } from './lib/install.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -86,7 +86,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 try {
-  await build();
+  await buildPrograms();
   await main();
 } catch (error) {
   if (!interrupted) say(`bench: ${error.message}`);
@@ -118,14 +118,9 @@ function print(line) {
 }
 
 /** Incremental: under a second when nothing has changed. */
-async function build() {
+async function buildPrograms() {
   if (!existsSync(join(ROOT, 'node_modules'))) throw new Error('not installed yet: run "npm ci" first');
   if (!options.build) return;
   const projects = ['bench', ...(options.limit ? [] : ['apps/resource-store', 'apps/process-engine', 'apps/gateway'])];
-  const built = await run(
-    process.execPath,
-    [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', ...projects.map((name) => join(name, 'tsconfig.lib.json'))],
-    { cwd: ROOT, timeoutMillis: 300_000 },
-  );
-  if (!built.ok) throw new Error(`the build failed:\n${built.out}`);
+  await build(projects.map((name) => join(name, 'tsconfig.lib.json')));
 }

@@ -11,7 +11,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { run } from './lib/run.mjs';
+import { build } from './lib/install.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Real definitions that the simulated world has beside its own. */
@@ -36,7 +36,7 @@ const { values: options } = parseArgs({
 const say = (line) => process.stderr.write(`${line}\n`);
 
 try {
-  if (options.build) await build();
+  if (options.build) await buildSimulator();
   process.exitCode = await main();
 } catch (error) {
   say(`sim: ${error.message}`);
@@ -101,12 +101,7 @@ function number(name, otherwise) {
   return value;
 }
 
-async function build() {
+async function buildSimulator() {
   if (!existsSync(join(ROOT, 'node_modules'))) throw new Error('not installed yet: run "npm ci" first');
-  const built = await run(
-    process.execPath,
-    [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', join('libs/simulator', 'tsconfig.lib.json')],
-    { cwd: ROOT, timeoutMillis: 300_000 },
-  );
-  if (!built.ok) throw new Error(`the build failed:\n${built.out}`);
+  await build([join('libs/simulator', 'tsconfig.lib.json')]);
 }
