@@ -1,19 +1,13 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startChild } from '../children.mjs';
+import { ROOT } from '../install.mjs';
 import { resolveNatsServer } from '../nats-server.mjs';
 import { startNatsServer } from '../nats.mjs';
 import { freePort } from '../ports.mjs';
 import { startPostgresServer } from '../postgres.mjs';
-
-export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-
-/** Services boot at once on a small machine; 5,000 types take their time too. */
-const READY_MILLIS = 180_000;
+import { untilOk, untilPrinted } from './until.mjs';
 
 /** Clusters that have not been stopped yet: an interrupted benchmark leaves nothing behind. */
 const running = new Set();
@@ -23,15 +17,18 @@ export async function stopAllClusters() {
 
 /**
  * A cluster of its own on free ports and in a temporary folder: PostgreSQL with fsync on and NATS, and what is started
- * on it with {@link Cluster#service}, {@link Cluster#handler} and {@link Cluster#limitEngine}.
+ * on it with {@link Cluster#service}, {@link Cluster#handler} and {@link Cluster#limitEngine}; for as long as the work takes.
  * @param {object} options
  * @param {(line: string) => void} options.say
  * @param {boolean} [options.keep]        keeps logs and data
  * @param {string} [options.postgresDir]  a folder with data to run on, which is never removed
  * @param {string[]} [options.postgresSettings] `name=value` for the services' connections
  * @param {string} [options.profile]      folder for CPU profiles of the services
+ * @template T
+ * @param {(cluster: Cluster) => Promise<T>} work  when it fails, the logs are kept
+ * @returns {Promise<T>}
  */
-export async function startCluster({ say, keep = false, postgresDir, postgresSettings = [], profile }) {
+export async function withCluster({ say, keep = false, postgresDir, postgresSettings = [], profile }, work) {
   const nats = await resolveNatsServer({ say });
   if (!nats.path) throw new Error('the benchmark starts a nats-server of its own: unset DROVER_NATS_URL');
   const dir = await mkdtemp(join(tmpdir(), 'drover-bench-'));
@@ -40,10 +37,16 @@ export async function startCluster({ say, keep = false, postgresDir, postgresSet
   running.add(cluster);
   try {
     await cluster.servers(nats.path, postgresDir ?? join(dir, 'postgres'), postgresSettings);
-    return cluster;
+    return await work(cluster);
   } catch (error) {
-    await cluster.failed(error);
+    // Not when it was interrupted.
+    if (running.has(cluster)) {
+      cluster.keep = true;
+      error.message += `\nlogs are kept in ${dir}`;
+    }
     throw error;
+  } finally {
+    await cluster.stop();
   }
 }
 
@@ -92,7 +95,7 @@ class Cluster {
         ...(http ? { DROVER_HTTP_PORT: String(http) } : {}),
         ...env,
       });
-      await untilReady(child, `http://127.0.0.1:${admin}/readyz`);
+      await untilOk(child, `http://127.0.0.1:${admin}/readyz`);
       if (app === 'resource-store') this.metricsUrls.push(`http://127.0.0.1:${admin}/metrics`);
       if (http) this.httpUrl ??= `http://127.0.0.1:${http}`;
       started.push(child);
@@ -108,7 +111,7 @@ class Cluster {
     const child = this.program('engine', 'limit-engine', 'bench/dist/limit/engine.js', {
       BENCH_RESOURCES: String(resources),
     });
-    await printed(child, 'ready');
+    await untilPrinted(child, 'ready');
     return child;
   }
 
@@ -136,14 +139,6 @@ class Cluster {
     this.httpUrl = undefined;
   }
 
-  /** Keeps the logs and says where. @returns the error, with that in its message */
-  async failed(error) {
-    this.keep = true;
-    await this.stop();
-    error.message += `\nlogs are kept in ${this.dir}`;
-    return error;
-  }
-
   async stop() {
     if (!running.delete(this)) return;
     for (const child of this.#children.splice(0).reverse()) await child.stop(30_000);
@@ -159,29 +154,3 @@ class Cluster {
 
 /** As the lines name them. */
 const COMPONENTS = { 'resource-store': 'store', 'process-engine': 'engine', gateway: 'gateway' };
-
-async function untilReady(child, url) {
-  const deadline = Date.now() + READY_MILLIS;
-  while (Date.now() < deadline) {
-    if (!child.running) throw new Error(`${child.name} ${await child.exited}: ${tail(child.logFile)}`);
-    const ready = await fetch(url).then(
-      (response) => response.ok,
-      () => false,
-    );
-    if (ready) return;
-    await sleep(20);
-  }
-  throw new Error(`${child.name} is not ready after ${READY_MILLIS / 1_000} s: ${tail(child.logFile)}`);
-}
-
-async function printed(child, word) {
-  for (const deadline = Date.now() + READY_MILLIS; Date.now() < deadline; await sleep(50)) {
-    if (readFileSync(child.logFile, 'utf8').includes(word)) return;
-    if (!child.running) throw new Error(`${child.name} ${await child.exited}: ${tail(child.logFile)}`);
-  }
-  throw new Error(`${child.name} does not say "${word}": ${tail(child.logFile)}`);
-}
-
-function tail(file) {
-  return readFileSync(file, 'utf8').trim().split('\n').slice(-5).join('\n');
-}

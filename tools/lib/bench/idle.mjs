@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startCluster } from './cluster.mjs';
+import { withCluster } from './cluster.mjs';
 
 /** What a boot leaves behind is over by then. */
 const SETTLE_SECONDS = 15;
@@ -13,12 +13,12 @@ export async function idle(bench) {
   const seconds = bench.number('seconds', 30);
   const { machineMicros, processorMicros, residentMegabytes } = await import('../../../bench/dist/run/proc.js');
   const { machine } = await import('../../../bench/dist/run/result.js');
-  const cluster = await startCluster({
+  const setUp = {
     say: bench.say,
     keep: bench.options.keep,
     postgresSettings: ['log_statement=all', 'log_min_messages=log'],
-  });
-  try {
+  };
+  return withCluster(setUp, async (cluster) => {
     for (const app of ['resource-store', 'process-engine', 'gateway']) await cluster.service(app);
     cluster.handler(1);
     await sleep(SETTLE_SECONDS * 1_000);
@@ -66,11 +66,7 @@ export async function idle(bench) {
     bench.say(
       `\n${(count / took).toFixed(1)} statements a second, ${share(total)} % of a core (goals: at most 5 and 2 %)`,
     );
-  } catch (error) {
-    throw await cluster.failed(error);
-  } finally {
-    await cluster.stop();
-  }
+  });
 }
 
 /** How often each statement is in a log, by the first words of its text. */

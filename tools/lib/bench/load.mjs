@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { ROOT } from '../install.mjs';
 import { run } from '../run.mjs';
-import { ROOT, startCluster } from './cluster.mjs';
+import { runClient } from './client.mjs';
+import { withCluster } from './cluster.mjs';
+import { spread } from './comparison.mjs';
 
 /** What `npm run bench` without arguments measures. */
 const SERIES = [
@@ -66,15 +67,15 @@ export class Bench {
    */
   async line({ engine = 'drover', inflight, http = false, postgresDir, history, serviceEnv = {}, beforeStop }) {
     const { options } = this;
-    const cluster = await startCluster({
+    const setUp = {
       say: this.say,
       // Of a comparison of databases it is the filled one that --keep means.
       keep: options.keep && !options.scale,
       profile: options.profile,
       postgresSettings: options.explain ? explaining(this.number('explain')) : [],
       ...(postgresDir ? { postgresDir } : {}),
-    });
-    try {
+    };
+    return withCluster(setUp, async (cluster) => {
       const resources = Number(options.resources ?? Math.max(1024, inflight * 4));
       const settings = {};
       if (engine === 'limit') await cluster.limitEngine(resources);
@@ -107,11 +108,7 @@ export class Bench {
       });
       await beforeStop?.(cluster);
       return line;
-    } catch (error) {
-      throw await cluster.failed(error);
-    } finally {
-      await cluster.stop();
-    }
+    });
   }
 
   handlers() {
@@ -127,9 +124,9 @@ export class Bench {
     return arrivals;
   }
 
-  /** Runs a program of bench/dist on a cluster; its errors are ours. @returns what it prints, parsed */
-  async client(cluster, program, config) {
-    const text = JSON.stringify({
+  /** Runs a program of bench/dist on a cluster. @returns what it prints, parsed */
+  client(cluster, program, config) {
+    return runClient(program, {
       run: this.run,
       commit: this.commit,
       natsUrl: cluster.natsUrl,
@@ -138,30 +135,11 @@ export class Bench {
       pids: cluster.pids,
       ...config,
     });
-    const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'bench/dist', program)], {
-      env: { ...process.env, BENCH_CONFIG: text },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let out = '';
-    child.stdout.on('data', (chunk) => (out += chunk));
-    const code = await new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', resolve);
-    });
-    if (code !== 0) throw new Error(`the client ended with ${code}`);
-    return JSON.parse(out);
   }
 
   /** Medians per engine, and what the comparison is for: our share of the limit in the same minutes on the same machine. */
   comparison(lines) {
-    const median = (engine, of) => {
-      const sorted = lines
-        .filter((line) => line.engine === engine)
-        .map(of)
-        .sort((a, b) => a - b);
-      const middle = sorted.length >> 1;
-      return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-    };
+    const median = (engine, of) => spread(lines.filter((line) => line.engine === engine).map(of)).median;
     const of = (engine) => ({
       processesPerSecond: median(engine, (line) => line.processesPerSecond),
       p50Millis: median(engine, (line) => line.p50Millis),

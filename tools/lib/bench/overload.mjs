@@ -1,4 +1,4 @@
-import { startCluster } from './cluster.mjs';
+import { withCluster } from './cluster.mjs';
 
 /** Ten times the rate that HTTP sustains, for a minute, and what follows. */
 export function overload(bench) {
@@ -18,8 +18,7 @@ export function flood(bench) {
 
 async function onCluster(bench, program, { handlers, http, ...config }) {
   const { options, say } = bench;
-  const cluster = await startCluster({ say, keep: options.keep, profile: options.profile });
-  try {
+  return withCluster({ say, keep: options.keep, profile: options.profile }, async (cluster) => {
     const settings = { stores: bench.number('stores'), engines: bench.number('engines') };
     await cluster.service('resource-store', { replicas: settings.stores });
     await cluster.service('process-engine', { replicas: settings.engines });
@@ -35,9 +34,5 @@ async function onCluster(bench, program, { handlers, http, ...config }) {
     bench.print(line);
     for (const { what, figure, goal, met } of line.criteria)
       say(`${met ? 'met   ' : 'MISSED'} ${what}: ${figure} (goal: ${goal})`);
-  } catch (error) {
-    throw await cluster.failed(error);
-  } finally {
-    await cluster.stop();
-  }
+  });
 }

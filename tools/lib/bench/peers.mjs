@@ -3,21 +3,20 @@
  * starts its programs, and `client.mjs`, which starts a process and hears of its end.
  */
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { existsSync, readFileSync } from 'node:fs';
-import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startChild } from '../children.mjs';
+import { ROOT } from '../install.mjs';
 import { choosePort, freePort } from '../ports.mjs';
 import { startPostgresServer } from '../postgres.mjs';
 import { run } from '../run.mjs';
-import { ROOT } from './cluster.mjs';
+import { runClient } from './client.mjs';
+import { tail, untilOk, untilPrinted } from './until.mjs';
 
 export const PEERS = join(ROOT, 'bench/peers');
 const PACKAGES = join(PEERS, 'node_modules');
-const READY_MILLIS = 120_000;
 
 const running = new Set();
 export async function stopAllPeers() {
@@ -79,6 +78,8 @@ export async function measurePeer({ contender, inflights, config, keep, say, pri
 class Kit {
   root = PEERS;
   packages = PACKAGES;
+  printed = untilPrinted;
+  untilOk = untilOk;
   #children = [];
   #client;
 
@@ -138,42 +139,9 @@ class Kit {
     if (!done.ok) throw new Error(`${command} ${args.at(-1)} failed: ${done.reason}`);
   }
 
-  printed(child, word) {
-    return this.#until(child, `say "${word}"`, () => readFileSync(child.logFile, 'utf8').includes(word));
-  }
-
-  untilOk(child, url) {
-    return this.#until(child, `answer ${url}`, () =>
-      fetch(url).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    );
-  }
-
-  async #until(child, what, true_) {
-    for (const deadline = Date.now() + READY_MILLIS; Date.now() < deadline; await sleep(50)) {
-      if (!child.running) throw new Error(`${child.name} ${await child.exited}: ${tail(child.logFile)}`);
-      if (await true_()) return;
-    }
-    throw new Error(`${child.name} does not ${what} within ${READY_MILLIS / 1_000} s: ${tail(child.logFile)}`);
-  }
-
   /** Runs the load generator. @returns its line */
-  async load(config) {
-    const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'bench/dist/peers/client.js')], {
-      env: { ...process.env, NODE_ENV: 'production', BENCH_CONFIG: JSON.stringify(config) },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#client = child;
-    let out = '';
-    child.stdout.on('data', (chunk) => (out += chunk));
-    const code = await new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', resolve);
-    });
-    if (code !== 0) throw new Error(`the client ended with ${code}`);
-    return JSON.parse(out);
+  load(config) {
+    return runClient('peers/client.js', config, (child) => (this.#client = child));
   }
 
   /** A program that died in between makes the line worth nothing. */
@@ -206,8 +174,4 @@ class Kit {
     if (this.keep) this.say(`logs and data are kept in ${this.dir}`);
     else await rm(this.dir, { recursive: true, force: true });
   }
-}
-
-function tail(file) {
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-5).join('\n') : '';
 }

@@ -1,9 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
+import { ROOT } from '../install.mjs';
 import { resolveNatsServer } from '../nats-server.mjs';
 import { hasPostgres } from '../postgres.mjs';
-import { ROOT, startCluster } from './cluster.mjs';
+import { withCluster } from './cluster.mjs';
 
 const BASELINE = join(ROOT, 'bench', 'baseline.json');
 const INFLIGHT = 64;
@@ -54,25 +55,20 @@ export async function smoke(bench) {
   process.exitCode = 1;
 }
 
-async function slicesOf(bench) {
-  const cluster = await startCluster({ say: bench.say });
-  try {
+function slicesOf(bench) {
+  return withCluster({ say: bench.say }, async (cluster) => {
     const resources = INFLIGHT * 4;
     await cluster.limitEngine(resources);
     await cluster.service('resource-store');
     await cluster.service('process-engine');
     cluster.handler(1);
-    return await bench.client(cluster, 'run/smoke.js', {
+    return bench.client(cluster, 'run/smoke.js', {
       inflight: INFLIGHT,
       resources,
       slices: SLICES,
       seconds: SLICE_SECONDS,
     });
-  } catch (error) {
-    throw await cluster.failed(error);
-  } finally {
-    await cluster.stop();
-  }
+  });
 }
 
 async function renew(bench, ratio) {

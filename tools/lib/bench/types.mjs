@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startCluster } from './cluster.mjs';
+import { withCluster } from './cluster.mjs';
 
 /** What many types are compared with: about as many as a whole cloud needs. */
 const FEW = 60;
@@ -31,9 +31,8 @@ export async function types(bench) {
 }
 
 /** Boots once on an empty database, where the types are declared, and once more, where they are known. */
-async function withTypes(bench, count) {
-  const cluster = await startCluster({ say: bench.say, keep: bench.options.keep });
-  try {
+function withTypes(bench, count) {
+  return withCluster({ say: bench.say, keep: bench.options.keep }, async (cluster) => {
     const folder = join(cluster.dir, 'definitions');
     await declare(folder, count);
     const env = { DROVER_DEFINITIONS: folder };
@@ -56,11 +55,7 @@ async function withTypes(bench, count) {
       nextProcessMillis,
       memoryMegabytes: { store: megabytes('store'), engine: megabytes('engine'), gateway: megabytes('gateway') },
     };
-  } catch (error) {
-    throw await cluster.failed(error);
-  } finally {
-    await cluster.stop();
-  }
+  });
 }
 
 /** One after the other, so that each has its own time. */

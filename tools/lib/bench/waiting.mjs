@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startCluster } from './cluster.mjs';
+import { withCluster } from './cluster.mjs';
 import { filledDatabase, KEEPING, removeFilled } from './filled.mjs';
 
 const SETTLE_SECONDS = 15;
@@ -13,38 +13,35 @@ export async function waiting(bench) {
   const { machine } = await import('../../../bench/dist/run/result.js');
   const dir = join(tmpdir(), `drover-waiting-${process.pid}`);
   const shape = { type: 'benchThing', state: 'idle', verb: 'run', say: bench.say };
-  let cluster;
   try {
     // A resource for each, made by SQL; a short history, since the fill wants one.
     const { postgresDir } = await filledDatabase({ dir, history: { resources: count, processes: count }, ...shape });
-    cluster = await startCluster({ say: bench.say, keep: bench.options.keep, postgresDir });
-    for (const app of ['resource-store', 'process-engine', 'gateway']) await cluster.service(app, { env: KEEPING });
-    const services = ['store', 'engine', 'gateway'];
-    const megabytes = () => Object.fromEntries(services.map((name) => [name, residentMegabytes(cluster.pids[name])]));
-    const before = megabytes();
-    const watch = new MemoryWatch(Object.fromEntries(services.map((name) => [name, cluster.pids[name]])));
-    const began = performance.now();
-    const started = await bench.client(cluster, 'run/wait.js', { count, inflight: bench.number('inflight', 256) });
-    const seconds = Math.round((performance.now() - began) / 1_000);
-    await sleep(SETTLE_SECONDS * 1_000);
-    const after = watch.stop();
-    bench.print({
-      kind: 'waiting',
-      run: bench.run,
-      date: new Date().toISOString(),
-      ...started,
-      startSeconds: seconds,
-      /** before the first start; afterwards the most seen, and what was left when all waited */
-      memoryMegabytes: Object.fromEntries(services.map((name) => [name, { before: before[name], ...after[name] }])),
-      commit: bench.commit,
-      machine: machine(),
+    await withCluster({ say: bench.say, keep: bench.options.keep, postgresDir }, async (cluster) => {
+      for (const app of ['resource-store', 'process-engine', 'gateway']) await cluster.service(app, { env: KEEPING });
+      const services = ['store', 'engine', 'gateway'];
+      const megabytes = () => Object.fromEntries(services.map((name) => [name, residentMegabytes(cluster.pids[name])]));
+      const before = megabytes();
+      const watch = new MemoryWatch(Object.fromEntries(services.map((name) => [name, cluster.pids[name]])));
+      const began = performance.now();
+      const started = await bench.client(cluster, 'run/wait.js', { count, inflight: bench.number('inflight', 256) });
+      const seconds = Math.round((performance.now() - began) / 1_000);
+      await sleep(SETTLE_SECONDS * 1_000);
+      const after = watch.stop();
+      bench.print({
+        kind: 'waiting',
+        run: bench.run,
+        date: new Date().toISOString(),
+        ...started,
+        startSeconds: seconds,
+        /** before the first start; afterwards the most seen, and what was left when all waited */
+        memoryMegabytes: Object.fromEntries(services.map((name) => [name, { before: before[name], ...after[name] }])),
+        commit: bench.commit,
+        machine: machine(),
+      });
+      const most = Math.max(...services.map((name) => after[name].end));
+      bench.say(`\n${started.waiting} processes wait; the largest service has ${most} MB (goal: at most 300)`);
     });
-    const most = Math.max(...services.map((name) => after[name].end));
-    bench.say(`\n${started.waiting} processes wait; the largest service has ${most} MB (goal: at most 300)`);
-  } catch (error) {
-    throw cluster ? await cluster.failed(error) : error;
   } finally {
-    await cluster?.stop();
     // Its processes wait for ever: no other run can use it.
     await removeFilled(dir);
   }
