@@ -7,47 +7,76 @@ import { Intake } from './intake.js';
 type RequestOf<C> = C extends RequestContract<infer Request, unknown> ? Request : never;
 type Work = () => Promise<CommandReply>;
 
-/** What a command is to the intake: its account and the priority of its process. Nothing of it has been checked yet. */
+/** What a command is to the intake. */
+interface Asked {
+  /** the command's own id, with what was asked: whoever asks again asks the same */
+  key: string;
+  account: number | null;
+  /** of its process; null: it never waits */
+  priority: (types: TypeRegistry) => number | null;
+}
+
+/**
+ * New commands on their way to the intake. Nothing of them has been checked yet.
+ *
+ * A caller whose time is up asks again with the same id, while his first request is still worked on. The repeat waits for that one's answer:
+ * worked on by itself it would stand in line once more for the same resource, and where a line is slower than its callers' patience, their
+ * repeats alone would keep it so.
+ */
 @Injectable()
 export class CommandIntake {
+  private readonly underWay = new Map<string, Promise<CommandReply>>();
+
   constructor(
     private readonly intake: Intake,
     private readonly registry: EngineRegistry,
   ) {}
 
   create(request: RequestOf<typeof createResource>, work: Work): Promise<CommandReply> {
-    const account = numberOf(request?.account ?? request?.accountId);
-    return this.admit(account, (types) => verbOf(types.byName(String(request?.type)), 'create'), work);
+    return this.admit(request, work, {
+      key: `create ${keyOf(request)}`,
+      account: numberOf(request?.account ?? request?.accountId),
+      priority: (types) => priorityOf(types.byName(String(request?.type)), 'create'),
+    });
   }
 
   update(request: RequestOf<typeof updateResource>, work: Work): Promise<CommandReply> {
-    return this.admit(
-      numberOf(request?.account),
-      (types) => verbOf(types.byName(String(request?.type)), 'update'),
-      work,
-    );
+    return this.admit(request, work, {
+      key: `update ${keyOf(request)}`,
+      account: numberOf(request?.account),
+      priority: (types) => priorityOf(types.byName(String(request?.type)), 'update'),
+    });
   }
 
   start(request: RequestOf<typeof startProcess>, work: Work): Promise<CommandReply> {
-    const of = (types: TypeRegistry): number | null => {
-      const process = types.process(String(request?.process));
-      return process === undefined ? 0 : verbOf(types.byName(process.resourceType), process.verb);
-    };
-    return this.admit(numberOf(request?.account), of, work);
+    return this.admit(request, work, {
+      key: `start ${keyOf(request)}`,
+      account: numberOf(request?.account),
+      priority: (types) => {
+        const process = types.process(String(request?.process));
+        return process === undefined ? 0 : priorityOf(types.byName(process.resourceType), process.verb);
+      },
+    });
   }
 
-  private admit(
-    account: number | null,
-    priorityIn: (types: TypeRegistry) => number | null,
-    work: Work,
-  ): Promise<CommandReply> {
-    const priority = (): number | null => priorityIn(this.registry.mirror.snapshot.types);
-    return this.intake.admit({ account, priority }, work);
+  private admit(request: Identified, work: Work, { key, account, priority }: Asked): Promise<CommandReply> {
+    const admitted = (): Promise<CommandReply> =>
+      this.intake.admit({ account, priority: () => priority(this.registry.mirror.snapshot.types) }, work);
+    if (typeof request?.commandId !== 'string') return admitted();
+    const first = this.underWay.get(key);
+    if (first !== undefined) return first;
+    const answer = admitted().finally(() => this.underWay.delete(key));
+    this.underWay.set(key, answer);
+    return answer;
   }
 }
 
+type Identified = { commandId?: unknown; commandHash?: unknown } | undefined;
+
+const keyOf = (request: Identified): string => `${String(request?.commandId)} ${String(request?.commandHash)}`;
+
 /** Null: of the product's own types. A handler can be registered whatever waits. */
-function verbOf(type: TypeDefinition | undefined, verb: string): number | null {
+function priorityOf(type: TypeDefinition | undefined, verb: string): number | null {
   return type?.system === true ? null : (type?.processes[verb]?.priority ?? 0);
 }
 
