@@ -1,18 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { InvariantsService } from '../query/invariants.service.js';
-import { startStore, type TestStore } from '../testing/start-store.js';
+import { startTwoStores, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, finish, schedule, start } from '../testing/transitions.js';
 
 let first: TestStore;
 let second: TestStore;
-beforeAll(async () => {
-  first = await startStore();
-  second = await startStore({ databaseUrl: first.databaseUrl });
-});
-afterAll(async () => {
-  await second[Symbol.asyncDispose]();
-  await first[Symbol.asyncDispose]();
-});
+beforeAll(async () => void ([first, second] = await startTwoStores()));
+afterAll(() => first[Symbol.asyncDispose]());
 
 /** Numbers that look random and are the same in every run. */
 function numbers(seed: number): (below: number) => number {

@@ -1,21 +1,15 @@
 import type { CommitTransition } from '@drover/contracts';
 import { uuidv7 } from '@drover/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startStore, type TestStore } from '../testing/start-store.js';
+import { startTwoStores, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, fields, finish, schedule, start } from '../testing/transitions.js';
 
 const ROUNDS = 60;
 
 let first: TestStore;
 let second: TestStore;
-beforeAll(async () => {
-  first = await startStore();
-  second = await startStore({ databaseUrl: first.databaseUrl });
-});
-afterAll(async () => {
-  await second[Symbol.asyncDispose]();
-  await first[Symbol.asyncDispose]();
-});
+beforeAll(async () => void ([first, second] = await startTwoStores()));
+afterAll(() => first[Symbol.asyncDispose]());
 
 interface Live {
   resourceId: number;

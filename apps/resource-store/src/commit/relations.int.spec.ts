@@ -4,21 +4,15 @@ import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LOCK_RELATIONS, READ_HINDERED, RELATION_LOCKS } from '../sql/relations.sql.js';
-import { startStore, type TestStore } from '../testing/start-store.js';
+import { startTwoStores, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, schedule } from '../testing/transitions.js';
 
 const ROUNDS = 80;
 
 let first: TestStore;
 let second: TestStore;
-beforeAll(async () => {
-  first = await startStore();
-  second = await startStore({ databaseUrl: first.databaseUrl });
-});
-afterAll(async () => {
-  await second[Symbol.asyncDispose]();
-  await first[Symbol.asyncDispose]();
-});
+beforeAll(async () => void ([first, second] = await startTwoStores()));
+afterAll(() => first[Symbol.asyncDispose]());
 
 /** A new resource that names others, as an engine writes it where a `refuseWhile` looks at these references. */
 function relating(type: string, refs: string[], state: string | null = null): CommitTransition {

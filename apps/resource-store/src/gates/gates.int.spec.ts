@@ -2,7 +2,7 @@ import type { ProcessRow, WorkRow } from '@drover/contracts';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { DueWorkService } from '../due-work/due-work.service.js';
 import { RegistryService } from '../registry/registry.service.js';
-import { startStore, type TestStore } from '../testing/start-store.js';
+import { startTwoStores, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, fields, start } from '../testing/transitions.js';
 import { AdmissionsService, type AdmitRequest } from './admissions.service.js';
 import { GatesJob } from './gates.job.js';
@@ -13,15 +13,11 @@ let second: TestStore;
 let pauses: PausesService;
 let admissions: AdmissionsService;
 beforeAll(async () => {
-  store = await startStore();
-  second = await startStore({ databaseUrl: store.databaseUrl });
+  [store, second] = await startTwoStores();
   pauses = store.get(PausesService);
   admissions = store.get(AdmissionsService);
 });
-afterAll(async () => {
-  await second[Symbol.asyncDispose]();
-  await store[Symbol.asyncDispose]();
-});
+afterAll(() => store[Symbol.asyncDispose]());
 beforeEach(async () => {
   for (const table of ['process_live', 'pause', 'handler_gate']) await store.sql(`delete from ${table}`);
 });

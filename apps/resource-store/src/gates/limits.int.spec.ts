@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { DueWorkService } from '../due-work/due-work.service.js';
 import { RegistryService } from '../registry/registry.service.js';
-import { startStore, type TestStore } from '../testing/start-store.js';
+import { startTwoStores, type TestStore } from '../testing/start-store.js';
 import { create, fields, finish, start } from '../testing/transitions.js';
 import { AdmissionsService } from './admissions.service.js';
 import { LimitsService } from './limits.service.js';
@@ -10,14 +10,10 @@ let store: TestStore;
 let second: TestStore;
 let limits: LimitsService;
 beforeAll(async () => {
-  store = await startStore();
-  second = await startStore({ databaseUrl: store.databaseUrl });
+  [store, second] = await startTwoStores();
   limits = store.get(LimitsService);
 });
-afterAll(async () => {
-  await second[Symbol.asyncDispose]();
-  await store[Symbol.asyncDispose]();
-});
+afterAll(() => store[Symbol.asyncDispose]());
 beforeEach(async () => {
   for (const table of ['process_live', 'concurrency_limit', 'gate_place', 'gate_turn', 'handler_gate'])
     await store.sql(`delete from ${table}`);

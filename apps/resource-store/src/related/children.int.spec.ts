@@ -1,19 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memberCondition, READ_CHILDREN, readMembers } from '../sql/related.sql.js';
-import { startStore, type TestStore } from '../testing/start-store.js';
+import { startTwoStores, type TestStore } from '../testing/start-store.js';
 import { blank, create, fields, finish, schedule, start } from '../testing/transitions.js';
 import { RelatedService } from './related.service.js';
 
 let first: TestStore;
 let second: TestStore;
-beforeAll(async () => {
-  first = await startStore();
-  second = await startStore({ databaseUrl: first.databaseUrl });
-});
-afterAll(async () => {
-  await second[Symbol.asyncDispose]();
-  await first[Symbol.asyncDispose]();
-});
+beforeAll(async () => void ([first, second] = await startTwoStores()));
+afterAll(() => first[Symbol.asyncDispose]());
 
 interface Live {
   resourceId: number;

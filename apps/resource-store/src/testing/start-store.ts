@@ -110,3 +110,14 @@ export async function startStore(
     },
   };
 }
+
+/** Two stores on one database, as replicas are. The first one ends both. */
+export async function startTwoStores(): Promise<[first: TestStore, second: TestStore]> {
+  const first = await startStore();
+  const second = await startStore({ databaseUrl: first.databaseUrl });
+  const dispose = async (): Promise<void> => {
+    await second[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+  };
+  return [{ ...first, [Symbol.asyncDispose]: dispose }, second];
+}
