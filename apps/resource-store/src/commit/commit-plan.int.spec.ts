@@ -1,4 +1,3 @@
-import { DataSource } from 'typeorm';
 import { encodeTransition } from '@drover/contracts';
 import { rows } from '@drover/database';
 import type { PoolClient } from 'pg';
@@ -7,6 +6,7 @@ import { PINNED_SETTINGS } from '@drover/database';
 import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
 import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
 import { LOCK_FAMILY, WAKE_ORPHANS } from '../sql/family.sql.js';
+import { connectionOf, nodesOf, planOfPrepared } from '../testing/explain.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { create, finish, schedule } from '../testing/transitions.js';
 
@@ -17,8 +17,7 @@ let store: TestStore;
 let client: PoolClient;
 beforeAll(async () => {
   store = await startStore();
-  const driver = store.get(DataSource).driver as unknown as { obtainMasterConnection(): Promise<[PoolClient]> };
-  [client] = await driver.obtainMasterConnection();
+  client = await connectionOf(store);
   await client.query(PINNED_SETTINGS);
   for (const { name, text } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
     await client.query(`prepare "${name}"(json, bigint[], uuid[]) as ${text}`);
@@ -31,28 +30,9 @@ afterAll(async () => {
   await store[Symbol.asyncDispose]();
 });
 
-interface PlanNode {
-  'Node Type': string;
-  'Relation Name'?: string;
-  'Index Cond'?: string;
-  Plans?: PlanNode[];
-}
-
-/** Every node of a plan. */
-function nodes(plan: PlanNode): PlanNode[] {
-  return [plan, ...(plan.Plans ?? []).flatMap(nodes)];
-}
-
-async function planOf(statement: string, values: unknown[]): Promise<PlanNode[]> {
-  const literals = values.map((value) => client.escapeLiteral(value as string)).join(', ');
-  const { rows: found } = await client.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
-    `explain (format json) execute ${statement}(${literals})`,
-  );
-  return nodes(found[0]!['QUERY PLAN'][0]!.Plan);
-}
-
 /** No table is entered but through an index and with a key; and rows never meet in a loop over loops. */
-function expectPinned(plan: PlanNode[]): void {
+async function expectPinned(statement: string, values: string[]): Promise<void> {
+  const plan = nodesOf(await planOfPrepared(client, statement, values));
   const entered = plan.filter((node) => BIG.some((table) => node['Relation Name']?.startsWith(table)));
   const scans = entered.filter((node) => /Scan/.test(node['Node Type']));
   expect(scans.length).toBeGreaterThanOrEqual(3);
@@ -63,7 +43,7 @@ function expectPinned(plan: PlanNode[]): void {
   expect(plan.map((node) => node['Node Type'])).not.toContain('Nested Loop');
 }
 
-const transitionBatch = (): unknown[] => {
+const transitionBatch = (): string[] => {
   const batch = [schedule(1), finish(2, 3, 1, 'removed'), schedule(4)].map(encodeTransition);
   return [
     `[${batch.map(({ row }) => row).join(',')}]`,
@@ -71,19 +51,20 @@ const transitionBatch = (): unknown[] => {
     `{${batch.flatMap(({ head }) => head.commandId ?? [])}}`,
   ];
 };
-const insertBatch = (): unknown[] => {
+const insertBatch = (): string[] => {
   const batch = [create('creating'), create('creating')].map(encodeTransition);
   return [`[${batch.map(({ row }) => row).join(',')}]`, '{}', `{${batch.map(({ head }) => head.uuid)}}`];
 };
 
+async function expectAllPinned(): Promise<void> {
+  for (const { name } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS]) await expectPinned(`"${name}"`, transitionBatch());
+  await expectPinned('inserts', insertBatch());
+  await expectPinned(`"${LOCK_FAMILY.name}"`, ['{1,2}', '{3}', '{2}']);
+  await expectPinned(`"${WAKE_ORPHANS.name}"`, ['{1,2}']);
+}
+
 describe('the plan of a commit', () => {
-  it('enters no table but by key, made on an empty database', async () => {
-    for (const { name } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
-      expectPinned(await planOf(`"${name}"`, transitionBatch()));
-    expectPinned(await planOf('inserts', insertBatch()));
-    expectPinned(await planOf(`"${LOCK_FAMILY.name}"`, ['{1,2}', '{3}', '{2}']));
-    expectPinned(await planOf(`"${WAKE_ORPHANS.name}"`, ['{1,2}']));
-  });
+  it('enters no table but by key, made on an empty database', expectAllPinned);
 
   it('and made on a full one', async () => {
     await store.sql(
@@ -109,10 +90,6 @@ describe('the plan of a commit', () => {
     );
     await rows(store.dataSource, 'analyze');
     await client.query('discard plans');
-    for (const { name } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
-      expectPinned(await planOf(`"${name}"`, transitionBatch()));
-    expectPinned(await planOf('inserts', insertBatch()));
-    expectPinned(await planOf(`"${LOCK_FAMILY.name}"`, ['{1,2}', '{3}', '{2}']));
-    expectPinned(await planOf(`"${WAKE_ORPHANS.name}"`, ['{1,2}']));
+    await expectAllPinned();
   });
 });

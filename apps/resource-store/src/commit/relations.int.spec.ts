@@ -1,9 +1,8 @@
 import type { CommitTransition, RelationRef } from '@drover/contracts';
 import { PINNED_SETTINGS } from '@drover/database';
-import type { PoolClient } from 'pg';
-import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LOCK_RELATIONS, READ_HINDERED, RELATION_LOCKS } from '../sql/relations.sql.js';
+import { connectionOf, planOfPrepared } from '../testing/explain.js';
 import { startTwoStores, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, schedule } from '../testing/transitions.js';
 
@@ -25,12 +24,6 @@ const disksOf = (id: number): RelationRef => ({ kind: 'list', type: 'disk', ref:
 const removes = (resourceId: number, unless: RelationRef[]): CommitTransition => schedule(resourceId, { unless });
 
 const rack = async (): Promise<number> => (await first.applied(create())).resourceId;
-
-async function pinned(): Promise<PoolClient> {
-  const driver = first.get(DataSource).driver as unknown as { obtainMasterConnection(): Promise<[PoolClient]> };
-  const [client] = await driver.obtainMasterConnection();
-  return client;
-}
 
 describe('a start that hangs on relations', () => {
   it('is refused while one holds a resource, with the present rows, and changes nothing', async () => {
@@ -72,7 +65,7 @@ describe('a start that hangs on relations', () => {
 
   it('waits for who is about to relate, and then sees it', async () => {
     const id = await rack();
-    const other = await pinned();
+    const other = await connectionOf(first);
     try {
       await other.query('begin');
       await other.query(LOCK_RELATIONS.text, [[id % RELATION_LOCKS], [false], false]);
@@ -150,13 +143,12 @@ describe('a start that hangs on relations', () => {
 });
 
 it('relations are found through their index, on a connection with pinned plans', async () => {
-  const client = await pinned();
+  const client = await connectionOf(first);
   try {
     await client.query(`begin; ${PINNED_SETTINGS}`);
     await client.query(LOCK_RELATIONS.text, [[1], [true], true]);
     await client.query(`prepare hindered(json) as ${READ_HINDERED.text}`);
-    const { rows } = await client.query('explain (format json) execute hindered(\'[{"n":0,"type":"a","ref":"b:1"}]\')');
-    const plan = JSON.stringify(rows);
+    const plan = JSON.stringify(await planOfPrepared(client, 'hindered', ['[{"n":0,"type":"a","ref":"b:1"}]']));
     expect(plan.match(/resource_data_refs/g)).toHaveLength(2);
     expect(plan).not.toContain('Seq Scan');
     await client.query('rollback');

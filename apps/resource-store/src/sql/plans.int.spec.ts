@@ -2,13 +2,13 @@ import { readdirSync } from 'node:fs';
 import { applyDefinition, type Filter, type RelationRef } from '@drover/contracts';
 import { PINNED_SETTINGS } from '@drover/database';
 import type { PoolClient } from 'pg';
-import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseDay, ensurePartitions } from '../partitions/partitions.js';
 import { CountsService } from '../query/counts.service.js';
 import { QueryService } from '../query/query.service.js';
 import { WhyReader } from '../query/why-reader.js';
 import { RelatedService } from '../related/related.service.js';
+import { connectionOf, nodesOf, type PlanNode, planOf, planOfPrepared } from '../testing/explain.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { HOT, type Hot, PARTS, PINNED, RARE } from '../testing/plans.js';
 
@@ -26,8 +26,7 @@ let store: TestStore;
 let client: PoolClient;
 beforeAll(async () => {
   store = await startStore();
-  const driver = store.get(DataSource).driver as unknown as { obtainMasterConnection(): Promise<[PoolClient]> };
-  [client] = await driver.obtainMasterConnection();
+  client = await connectionOf(store);
   await store.bus.request(applyDefinition, {
     document: {
       apiVersion: 'drover/v1',
@@ -44,39 +43,23 @@ afterAll(async () => {
   await store[Symbol.asyncDispose]();
 });
 
-interface PlanNode {
-  'Node Type': string;
-  'Relation Name'?: string;
-  'Index Cond'?: string;
-  'Plan Rows': number;
-  'Actual Rows'?: number;
-  'Actual Loops'?: number;
-  'Rows Removed by Filter'?: number;
-  'Rows Removed by Index Recheck'?: number;
-  Plans?: PlanNode[];
-}
-
 /** A node, and whether something above it stops it before its end. */
 interface Entered {
   node: PlanNode;
   limited: boolean;
 }
 
-function nodes(node: PlanNode, limited = false): Entered[] {
+function entered(node: PlanNode, limited = false): Entered[] {
   // A sort reads all of what is below it, whatever the limit above it says; so does an aggregate.
   const inner = node['Node Type'] === 'Limit' || (limited && !/^(Sort|Aggregate|Hash)$/.test(node['Node Type']));
-  return [{ node, limited }, ...(node.Plans ?? []).flatMap((child) => nodes(child, inner))];
+  return [{ node, limited }, ...(node.Plans ?? []).flatMap((child) => entered(child, inner))];
 }
 
 /** Runs the statement, and takes it back. */
 async function analyzed(text: string, values: unknown[]): Promise<PlanNode> {
   await client.query('begin');
   try {
-    const { rows } = await client.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
-      `explain (analyze, timing off, format json) ${text}`,
-      values,
-    );
-    return rows[0]!['QUERY PLAN'][0]!.Plan;
+    return await planOf(client, text, values, ['analyze', 'timing off']);
   } finally {
     await client.query('rollback');
   }
@@ -96,7 +79,7 @@ function drawn(node: PlanNode, depth = 0): string {
 /** What is wrong with a plan that ran: one sentence each. */
 function complaints(plan: PlanNode, expected: Pick<Hot, 'reads' | 'history' | 'loose'>): string[] {
   const found: string[] = [];
-  const scans = nodes(plan).filter(
+  const scans = entered(plan).filter(
     ({ node }) => /Scan$/.test(node['Node Type']) && BIG.test(node['Relation Name'] ?? ''),
   );
   for (const { node, limited } of scans) {
@@ -285,13 +268,10 @@ async function expectPinned(): Promise<void> {
     for (const { statement, types, values } of Object.values(PINNED)) {
       if (statement === null) continue;
       await client.query(`prepare pinned(${types}) as ${statement}`);
-      const literals = values.map((value) => client.escapeLiteral(value)).join(', ');
-      const { rows } = await client.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
-        `explain (format json) execute pinned(${literals})`,
-      );
+      const plan = await planOfPrepared(client, 'pinned', values);
       await client.query('deallocate pinned');
-      const scans = nodes(rows[0]!['QUERY PLAN'][0]!.Plan).filter(({ node }) => BIG.test(node['Relation Name'] ?? ''));
-      for (const { node } of scans.filter(({ node }) => /Scan$/.test(node['Node Type']))) {
+      for (const node of nodesOf(plan)) {
+        if (!BIG.test(node['Relation Name'] ?? '') || !/Scan$/.test(node['Node Type'])) continue;
         expect(node['Node Type'], statement).toMatch(/^Index (Only )?Scan$/);
         expect(node['Index Cond'], statement).toBeDefined();
       }
