@@ -79,7 +79,7 @@ describe('a fair queue', () => {
 
   it('neither loses nor repeats an item in any order of pushes and shifts', () => {
     const queue = new FairQueue<number>((account) => (account ?? 0) + 1);
-    const seen = new Set<number>();
+    const seen: number[] = [];
     let next = 0;
     let state = 12_345;
     const random = (below: number): number => (state = (state * 48_271) % 2_147_483_647) % below;
@@ -87,11 +87,11 @@ describe('a fair queue', () => {
       if (random(5) < 3) queue.push({ item: next++, account: random(4), priority: random(3), at: i });
       else {
         const taken = queue.shift();
-        if (taken !== undefined) seen.add(taken.item);
+        if (taken !== undefined) seen.push(taken.item);
       }
     }
-    while (queue.size > 0) seen.add(queue.shift()!.item);
-    expect(seen.size).toBe(next);
+    while (queue.size > 0) seen.push(queue.shift()!.item);
+    expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: next }, (_, item) => item));
     expect(queue.accounts).toBe(0);
   });
 });

@@ -120,7 +120,10 @@ describe('the early end of a parent', () => {
     );
     // A row that waits for the next batch may find that it has been woken.
     expect(outcomes[1]).toMatchObject({ outcome: 'applied' });
-    for (const child of await childrenOf(rack)) expect(child).toMatchObject({ parentEnd: 'ended', due: true });
+    const children = await childrenOf(rack);
+    // The one that works on, and the one that failed or what it went on in.
+    expect(children.length).toBeGreaterThanOrEqual(2);
+    for (const child of children) expect(child).toMatchObject({ parentEnd: 'ended', due: true });
   });
 });
 
@@ -172,7 +175,7 @@ describe('a child', () => {
       else expect(children, `round ${round}`).toMatchObject([{ parentEnd: 'ended', due: true }]);
       seen.add(begun[0]!.outcome);
     }
-    expect([...seen].toSorted()).toEqual(expect.arrayContaining(['applied']));
+    expect(seen).toContain('applied');
   });
 
   it('that fails into another process in the very moment its parent ends leaves none behind', async () => {
