@@ -182,27 +182,25 @@ class Served {
   private async work(event: Event, signal: AbortSignal): Promise<boolean> {
     // While a durable event is not acknowledged, its attempt's clock stands still.
     const until = this.handler.delivery === 'durable' ? Infinity : Date.now() + event.timeoutMillis;
-    // A progress without a message moves the heartbeat and nothing else.
-    const beat = (): void => {
-      if (!signal.aborted) this.connection.publish(event.replyTo, '{"transitioning":"yes"}');
+    let over = false;
+    const report = (progress: object): void => {
+      if (!over && !signal.aborted)
+        this.connection.publish(event.replyTo, JSON.stringify({ transitioning: 'yes', ...progress }));
     };
+    // A progress without a message moves the heartbeat and nothing else.
+    const heartbeat = (): void => report({});
     const { heartbeatMillis } = event;
     const automatic = heartbeatMillis !== undefined && this.handler.heartbeats !== 'own';
-    const beats = automatic ? setInterval(beat, heartbeatMillis / BEATS) : undefined;
-    let over = false;
+    const beats = automatic ? setInterval(heartbeat, heartbeatMillis / BEATS) : undefined;
     let result: HandlerResult;
     try {
       result =
         (await this.handler.handle({
           ...event,
           signal,
-          heartbeat: () => {
-            if (!over) beat();
-          },
-          progress: (transitioningMessage, transitioningProgress) => {
-            const report = { transitioning: 'yes', transitioningMessage, transitioningProgress };
-            if (!over && !signal.aborted) this.connection.publish(event.replyTo, JSON.stringify(report));
-          },
+          heartbeat,
+          progress: (transitioningMessage, transitioningProgress) =>
+            report({ transitioningMessage, transitioningProgress }),
         })) ?? {};
     } catch (error) {
       result = { transitioning: 'error', transitioningMessage: error instanceof Error ? error.message : String(error) };
