@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { startNats } from '@drover/testing';
+import { startNatsOf } from '@drover/testing';
 import { Cluster } from './support/index.js';
 
 const TYPE = `
@@ -16,12 +16,7 @@ processes:
 // Debian's server, the oldest that is supported, and the release that deployments pin.
 describe.each(['2.9', undefined])('with nats-server %s', (version) => {
   it('a resource lives its life: durable replies, absent handlers and the feed included', async ({ skip }) => {
-    const started = await startNats(version === undefined ? {} : { version }).catch((error: Error) => error);
-    if (started instanceof Error) {
-      if (version === undefined) throw started;
-      return skip(`nats-server ${version} is not to be had here: ${started.message}`);
-    }
-    await using nats = started;
+    await using nats = await startNatsOf(version, skip);
     await using cluster = await Cluster.start({ nats });
     await cluster.client.define(TYPE);
     const { handler } = await cluster.register('disks', { processes: 'disk.*', attends: false });

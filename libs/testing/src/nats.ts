@@ -28,6 +28,20 @@ export interface NatsServer extends AsyncDisposable {
 }
 
 /**
+ * For a test that runs with an old series of nats-server as well: skips it, and says why, where that series is not to be had.
+ * @param version undefined: the pinned one, which must be there
+ * @param skip of the test's context
+ */
+export async function startNatsOf(version: string | undefined, skip: (reason: string) => never): Promise<NatsServer> {
+  try {
+    return await startNats(version === undefined ? {} : { version });
+  } catch (error) {
+    if (version === undefined) throw error;
+    return skip(`nats-server ${version} is not to be had here: ${(error as Error).message}`);
+  }
+}
+
+/**
  * Starts a nats-server of its own; DROVER_NATS_URL is not looked at, since tests end and break their servers.
  * @throws Error that says what to do when no nats-server can be found or fetched
  */

@@ -2,7 +2,7 @@ import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { handlerConsumer, STREAMS, SUBJECTS } from '@drover/contracts';
 import { connectNats, MessageBus } from '@drover/messaging';
 import { createLogger } from '@drover/telemetry';
-import { startNats } from '@drover/testing';
+import { startNatsOf } from '@drover/testing';
 import { nanos, type NatsConnection } from 'nats';
 import { describe, expect, it } from 'vitest';
 import { Log } from '../log.js';
@@ -15,12 +15,7 @@ describe.each(['2.9', undefined])('asking nats-server %s about a durable handler
   it('tells one that asks for events, one that has some in hand, and one that is away; and counts what waits', async ({
     skip,
   }) => {
-    const started = await startNats(version === undefined ? {} : { version }).catch((error: Error) => error);
-    if (started instanceof Error) {
-      if (version === undefined) throw started;
-      return skip(`nats-server ${version} is not to be had here: ${started.message}`);
-    }
-    await using nats = started;
+    await using nats = await startNatsOf(version, skip);
     const asking = await connectNats(nats.url, 'gateway');
     const bus = new MessageBus(asking);
     const handlers = new DurableHandlers(bus, new Listeners(bus, logger), logger);

@@ -1,6 +1,6 @@
 import { connectNats, MessageBus } from '@drover/messaging';
 import { createLogger } from '@drover/telemetry';
-import { startNats } from '@drover/testing';
+import { startNatsOf } from '@drover/testing';
 import { describe, expect, it } from 'vitest';
 import { Log } from '../log.js';
 import { Listeners } from './listeners.js';
@@ -9,12 +9,7 @@ const logger = createLogger('test', { level: 'silent' }) as unknown as Log;
 
 describe.each(['2.9', undefined])('asking nats-server %s who listens', (version) => {
   it('tells a subscriber from none, through wildcards and queue groups, and sends it nothing', async ({ skip }) => {
-    const started = await startNats(version === undefined ? {} : { version }).catch((error: Error) => error);
-    if (started instanceof Error) {
-      if (version === undefined) throw started;
-      return skip(`nats-server ${version} is not to be had here: ${started.message}`);
-    }
-    await using nats = started;
+    await using nats = await startNatsOf(version, skip);
     const handler = await connectNats(nats.url, 'handler');
     const asking = await connectNats(nats.url, 'gateway');
     const heard: string[] = [];
