@@ -1,5 +1,5 @@
 import { createResource, listProcesses } from '@drover/contracts';
-import { DroverError } from '@drover/kernel';
+import { DroverError, parseId } from '@drover/kernel';
 import { connectNats, MessageBus } from '@drover/messaging';
 import { waitFor } from '@drover/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -68,7 +68,7 @@ describe('overload', () => {
     expect(waits.size).toBeGreaterThan(1);
     for (const answer of accepted) {
       const { id } = (await answer.json()) as { id: string };
-      await cluster.client.until(Number(/\d+$/.exec(id.slice(2))![0]), { state: 'inactive' });
+      await cluster.client.until(parseId(id)!.number, { state: 'inactive' });
     }
     await waitFor(async () => (await post()).status === 201, { what: 'a start that is accepted again' });
     expect(await cluster.metric('drover_engine_intake_waiting')).toBe(0);

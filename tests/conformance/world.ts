@@ -1,5 +1,5 @@
 import { registerHandler, type TransitionEvent } from '@drover/contracts';
-import { DroverError, isJsonObject, type Json, type JsonObject } from '@drover/kernel';
+import { DroverError, isJsonObject, type Json, type JsonObject, parseId } from '@drover/kernel';
 import { waitFor } from '@drover/testing';
 import { parse } from 'yaml';
 import { type Answer, type Delivery, inTurn, SILENCE, TestHandler } from '../support/index.js';
@@ -320,6 +320,11 @@ export class Thing {
 
   get id(): string {
     return String(this.created['id']);
+  }
+
+  /** Its number in the store, which pauses and tables name it by. */
+  get number(): number {
+    return parseId(this.id)!.number;
   }
 
   /** The process that its creation started. */

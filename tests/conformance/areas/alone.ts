@@ -1,6 +1,7 @@
 import { waitFor } from '@drover/testing';
 import pg from 'pg';
 import { expect } from 'vitest';
+import type { ApiError } from '../api.js';
 import { area, scenario } from '../scenario.js';
 import { failed, SILENT } from '../world.js';
 
@@ -87,24 +88,23 @@ export const alone = area(
       const database = new pg.Client({ connectionString: stack.databaseUrl });
       await database.connect();
       try {
-        const number = (id: string) => Number(id.replace(/^1[a-z]+/, ''));
-        const both = [[number(gone.id), number(kept.id)]];
+        const both = [[gone.number, kept.number]];
         await database.query(`update resource_data set purged = purged - interval '40 days' where id = any ($1)`, both);
         // What is kept for a day, and what goes with the old partitions.
         await database.query('delete from command where resource_id = any ($1)', both);
         await database.query('delete from feed where resource_id = any ($1)', both);
-        await database.query('delete from process_finished where resource_id = $1', [number(gone.id)]);
+        await database.query('delete from process_finished where resource_id = $1', [gone.number]);
       } finally {
         await database.end();
       }
       await stack.restart('resource-store');
       const { api } = world.suite;
-      const status = (path: string) =>
-        api.get(path).then(
-          () => 200,
-          (error: { status: number }) => error.status,
+      const isGone = () =>
+        gone.read().then(
+          () => false,
+          (error: ApiError) => error.status === 404,
         );
-      await waitFor(async () => (await status(gone.path)) === 404, { what: 'the end of the purged resource' });
+      await waitFor(isGone, { what: 'the end of the purged resource' });
       for (const path of [gone.path, `${gone.path}/transitions`, `${gone.path}/why`, purge.url])
         expect(await world.refused(api.get(path))).toMatchObject({ status: 404, code: 'NotFound' });
       expect(await kept.read()).toMatchObject({ state: 'purged' });

@@ -40,7 +40,7 @@ export const gates = area(
       const second = await world.handler('b', 'run', [{}]);
       const { thing, process } = await world.running();
       const delivery = await first.asked();
-      const pause = await world.pause(`resource/${thing.id.replace(/^1[a-z]+/, '')}`);
+      const pause = await world.pause(`resource/${thing.number}`);
       delivery.reply({ data: { size: 5 } });
       await process.until({ status: 'held' });
       expect(await thing.read()).toMatchObject({ state: 'running', size: 5 });
