@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createResource, listLimits, removeLimit, setLimit, startProcess } from '@drover/contracts';
+import { listLimits, removeLimit, setLimit } from '@drover/contracts';
+import { parseId } from '@drover/kernel';
 import { waitFor } from '@drover/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, Cluster, never, SILENCE } from '../support/index.js';
@@ -34,25 +35,10 @@ describe('limits of concurrency', () => {
   afterEach(() => cluster.client.checkInvariants());
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-  const rested = async (type: string, count: number, account: number | null = null): Promise<number[]> =>
-    Promise.all(
-      Array.from({ length: count }, async () => {
-        const command = { commandId: null, commandHash: null, notify: null, accountId: account };
-        const { resource } = await cluster.bus.request(createResource, { ...command, type, body: {} });
-        await cluster.client.until(resource.id, { state: 'inactive' });
-        return resource.id;
-      }),
-    );
+  const rested = (type: string, count: number, account: number | null = null): Promise<number[]> =>
+    Promise.all(Array.from({ length: count }, () => cluster.client.rested(type, {}, account)));
 
-  const run = (type: string, resourceId: number) =>
-    cluster.bus.request(startProcess, {
-      commandId: null,
-      commandHash: null,
-      notify: null,
-      process: `${type}.run`,
-      resourceId,
-      data: {},
-    });
+  const run = (type: string, resourceId: number) => cluster.client.start(`${type}.run`, resourceId);
 
   it.each([
     ['process', 'tight', ', maxConcurrent: 3', ''],
@@ -110,7 +96,7 @@ describe('limits of concurrency', () => {
     await Promise.all(
       [...many, ...few].map((id) => cluster.client.until(id, { state: 'ran' }, { timeoutMillis: 60_000 })),
     );
-    const order = handler.events.map(({ resourceId }) => Number(/\d+$/.exec(resourceId.slice(2))![0]));
+    const order = handler.events.map(({ resourceId }) => parseId(resourceId)!.number);
     expect(Math.max(...few.map((id) => order.indexOf(id)))).toBeLessThan(20);
   });
 

@@ -285,17 +285,12 @@ describe('related work', () => {
       defaultProcesses: { exclude: [activate, deactivate] }
       processes: { seek: { start: [inactive], transitioning: seeking, done: found } }`);
     const seeker = await cluster.handler('orphans-seeker', { processes: 'orphanshead.seek', answer: never });
-    const made = async (type: string, fields: Record<string, string>): Promise<number> => {
-      const { resource, processId } = await client.create(type, fields);
-      await client.ended(processId!);
-      return resource.id;
-    };
     const rackId = await client.rested('orphans');
     const diskIds = [
-      await made('orphansDisk', { rackId: `1o${rackId}` }),
-      await made('orphansDisk', { rackId: `1o${rackId}` }),
+      await client.rested('orphansDisk', { rackId: `1o${rackId}` }),
+      await client.rested('orphansDisk', { rackId: `1o${rackId}` }),
     ];
-    const headIds = await Promise.all(diskIds.map((id) => made('orphansHead', { diskId: `1od${id}` })));
+    const headIds = await Promise.all(diskIds.map((id) => client.rested('orphansHead', { diskId: `1od${id}` })));
     const { processId } = await client.start('orphans.start', rackId);
     await seeker.sent(2);
     await client.operate(processId!, 'force', 'inactive');

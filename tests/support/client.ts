@@ -55,13 +55,18 @@ export class Client {
     });
   }
 
-  create(type: string, body: JsonObject = {}, commandId: string | null = null): Promise<CommandReply> {
-    return this.bus.request(createResource, { ...this.command(commandId), type, body, accountId: null });
+  create(
+    type: string,
+    body: JsonObject = {},
+    commandId: string | null = null,
+    accountId: number | null = null,
+  ): Promise<CommandReply> {
+    return this.bus.request(createResource, { ...this.command(commandId), type, body, accountId });
   }
 
   /** A new resource of the type, its create process ended. */
-  async rested(type: string): Promise<number> {
-    const { resource, processId } = await this.create(type);
+  async rested(type: string, body: JsonObject = {}, accountId: number | null = null): Promise<number> {
+    const { resource, processId } = await this.create(type, body, null, accountId);
     await this.ended(processId!);
     return resource.id;
   }
