@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { failedForGood, type World } from './world.js';
+import { failedForGood, type Handler, type World } from './world.js';
 
 /** A thing whose disk is a region of its own: `attach` moves `diskState`. */
 export const DISK = `
@@ -15,6 +15,12 @@ export async function atWork(world: World, yaml = '') {
   const { thing, process } = await world.running();
   const delivery = await handler.asked();
   return { handler, thing, process, delivery };
+}
+
+/** Another process of the handler has ended: by then, what it answered too late before was looked at as well. */
+export async function lateAnswerRead(world: World, handler: Handler, verb = 'run'): Promise<void> {
+  handler.answers({});
+  await (await world.create()).runs(verb);
 }
 
 /** A process of a thing that is parked by "jammed", with its handler. */

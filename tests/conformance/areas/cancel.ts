@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
-import { atWork } from '../situations.js';
+import { atWork, lateAnswerRead } from '../situations.js';
 import { failed, failedForGood, progress } from '../world.js';
 
 export const cancel = area(
@@ -170,10 +170,11 @@ export const cancel = area(
       then: 'the resource rests in broken at once; the late answer changes nothing',
     },
     async (world) => {
-      const { thing, process, delivery } = await atWork(world);
+      const { handler, thing, process, delivery } = await atWork(world);
       await process.operate('force', { state: 'broken' });
       expect(await process.ended()).toBe('CANCELED');
       delivery.reply({ data: { size: 9 } });
+      await lateAnswerRead(world, handler);
       expect(await thing.read()).toMatchObject({ state: 'broken', size: null });
     },
   ),

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
+import { atWork } from '../situations.js';
 import { failed } from '../world.js';
 
 export const durableSteps = area(
@@ -78,10 +79,7 @@ export const durableSteps = area(
       then: 'the process ends in ran; the next one, of the new version, ends in stopped',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('a', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { handler, thing, process, delivery } = await atWork(world);
       await world.declare('processes: { run: { done: stopped } }');
       delivery.reply({});
       expect(await process.ended()).toBe('DONE');

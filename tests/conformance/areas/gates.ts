@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
+import { atWork } from '../situations.js';
 import { failed, SILENT } from '../world.js';
 
 export const gates = area(
@@ -57,10 +58,7 @@ export const gates = area(
       then: 'the resource stays in running until the pause is lifted',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('a', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { thing, process, delivery } = await atWork(world);
       const pause = await world.pause(`type/${world.type()}`);
       delivery.reply({});
       await process.until({ status: 'held' });

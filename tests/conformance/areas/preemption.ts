@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
-import { DISK } from '../situations.js';
+import { atWork, DISK, lateAnswerRead } from '../situations.js';
 import { failed, failedForGood, SILENT } from '../world.js';
 
 export const preemption = area(
@@ -14,14 +14,12 @@ export const preemption = area(
       then: '`run` ends CANCELED in the same transaction, and its handler hears a cancel notice with id and key',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('a', 'run');
-      const { thing, process } = await world.running();
-      const { event } = await handler.asked();
+      const { handler, thing, process, delivery } = await atWork(world);
       await thing.act('stop');
       expect(await process.ended()).toBe('CANCELED');
       expect(await thing.moves()).toContain('running>stopping');
-      await expect.poll(() => handler.program.cancels).toMatchObject([{ id: event.id, key: event.key }]);
+      const { id, key } = delivery.event;
+      await expect.poll(() => handler.program.cancels).toMatchObject([{ id, key }]);
     },
   ),
   scenario(
@@ -32,11 +30,8 @@ export const preemption = area(
       then: 'the handler of `stop` is asked only then, and sees what the cancelled attempt made',
     },
     async (world) => {
-      await world.declare();
-      const runner = await world.handler('runner', 'run');
+      const { thing, delivery } = await atWork(world);
       const stopper = await world.handler('stopper', 'stop', [{}]);
-      const { thing } = await world.running();
-      const delivery = await runner.asked();
       const stop = await thing.act('stop');
       await stop.until({ status: 'waitingPredecessor' });
       expect(stopper.events).toHaveLength(0);
@@ -70,14 +65,11 @@ export const preemption = area(
       then: '`stop` is done at once, and the late data are not written',
     },
     async (world) => {
-      await world.declare('processes: { stop: { preempt: immediate } }');
-      const runner = await world.handler('runner', 'run');
+      const { handler, thing, delivery } = await atWork(world, 'processes: { stop: { preempt: immediate } }');
       await world.handler('stopper', 'stop', [{}]);
-      const { thing } = await world.running();
-      const delivery = await runner.asked();
       expect(await (await thing.act('stop')).ended()).toBe('DONE');
       delivery.reply({ data: { size: 5 } });
-      await runner.program.connection.flush();
+      await lateAnswerRead(world, handler);
       expect(await thing.read()).toMatchObject({ state: 'stopped', size: null });
     },
   ),
@@ -221,9 +213,7 @@ export const preemption = area(
       await expect.poll(() => attacher.program.cancels).toMatchObject([{ id, key }]);
       const { revision } = await thing.read();
       delivery.reply({ data: { size: 9 } });
-      // A process of another resource that ended afterwards: by then the late answer was looked at as well.
-      attacher.answers({});
-      await (await world.create()).runs('attach');
+      await lateAnswerRead(world, attacher, 'attach');
       expect(await thing.read()).toMatchObject({ revision, size: null });
     },
   ),

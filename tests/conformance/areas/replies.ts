@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
+import { atWork, lateAnswerRead } from '../situations.js';
 
 export const replies = area(
   'Replies and invariants',
@@ -12,12 +13,10 @@ export const replies = area(
       then: 'the answer is ignored; the answer to the second one counts',
     },
     async (world) => {
-      await world.declare('processes: { run: { timeoutMillis: 400 } }');
-      const handler = await world.handler('tardy', 'run');
-      const { thing, process } = await world.running();
-      await handler.asked(2);
-      (await handler.asked(1)).reply({ data: { size: 666 } });
-      (await handler.asked(2)).reply({ data: { size: 2 } });
+      const { handler, thing, process, delivery } = await atWork(world, 'processes: { run: { timeoutMillis: 400 } }');
+      const second = await handler.asked(2);
+      delivery.reply({ data: { size: 666 } });
+      second.reply({ data: { size: 2 } });
       expect(await process.ended()).toBe('DONE');
       expect((await thing.read())['size']).toBe(2);
       expect((await process.steps()).map(({ outcome }) => outcome)).toEqual(['timeout', 'done']);
@@ -31,10 +30,7 @@ export const replies = area(
       then: 'the size is 1, and the step has one record',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('eager', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { thing, process, delivery } = await atWork(world);
       delivery.reply({ data: { size: 1 } });
       delivery.reply({ data: { size: 2 } });
       expect(await process.ended()).toBe('DONE');
@@ -50,17 +46,12 @@ export const replies = area(
       then: 'the revision of the resource stays the same',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('late', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { handler, thing, process, delivery } = await atWork(world);
       delivery.reply({});
       await process.ended();
       const { revision } = await thing.read();
       delivery.reply({ data: { size: 9 } });
-      // A process that runs afterwards on the same stack: by then the late answer was looked at as well.
-      handler.answers({});
-      await (await world.running()).process.ended();
+      await lateAnswerRead(world, handler);
       expect(await thing.read()).toMatchObject({ revision, size: null });
     },
   ),
@@ -72,10 +63,7 @@ export const replies = area(
       then: 'the first two are recorded as rejected, and the third one counts',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('babbler', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { thing, process, delivery } = await atWork(world);
       delivery.reply('no JSON at all');
       delivery.reply([1, 2]);
       delivery.reply({ data: { size: 3 } });
@@ -92,10 +80,7 @@ export const replies = area(
       then: 'the process still waits for its handler, whose answer is the one that counts',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('honest', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { handler, thing, process, delivery } = await atWork(world);
       const forged = delivery.event.replyTo.replace(/[0-9a-f]{24}$/, '0'.repeat(24));
       handler.program.connection.publish(forged, JSON.stringify({ data: { size: 1 } }));
       await handler.program.connection.flush();
@@ -151,10 +136,7 @@ export const replies = area(
       then: 'transitioning was yes while it worked, and is no afterwards, in every event of the feed',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('a', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { thing, process, delivery } = await atWork(world);
       expect(await thing.read()).toMatchObject({ state: 'running', transitioning: 'yes' });
       delivery.reply({});
       await process.ended();

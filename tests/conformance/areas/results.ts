@@ -1,6 +1,7 @@
 import { waitFor } from '@drover/testing';
 import { expect } from 'vitest';
 import { area, bothKinds, scenario } from '../scenario.js';
+import { atWork } from '../situations.js';
 import { progress } from '../world.js';
 
 export const results = area(
@@ -337,10 +338,7 @@ export const results = area(
       then: 'the size is 7, and the attempt has failed for good with HandlerDataRefused',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('a', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { thing, process, delivery } = await atWork(world);
       delivery.reply({ ...progress('half'), data: { size: 7 } });
       await thing.until({ size: 7, state: 'running', transitioningMessage: 'half' });
       delivery.reply({ ...progress('more'), data: { colour: 'red' } });
@@ -373,10 +371,7 @@ export const results = area(
       then: 'the first answer changes nothing and is recorded and told by why, the second one counts',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('clumsy', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { thing, process, delivery } = await atWork(world);
       delivery.reply({ dta: { size: 1 } });
       const error = await waitFor(async () => (await process.read())['error']);
       expect(error).toMatchObject({ code: 'ReplyRejected', message: expect.stringContaining('dta') as unknown });
@@ -411,10 +406,8 @@ export const results = area(
       then: 'the attempt has failed with that message',
     },
     async (world) => {
-      await world.declare('processes: { run: { retry: { maxAttempts: 1 } } }');
-      const handler = await world.handler('micro', 'run');
-      const { process } = await world.running();
-      (await handler.asked()).reply('', { 'Nats-Service-Error': 'no disk', 'Nats-Service-Error-Code': '500' });
+      const { process, delivery } = await atWork(world, 'processes: { run: { retry: { maxAttempts: 1 } } }');
+      delivery.reply('', { 'Nats-Service-Error': 'no disk', 'Nats-Service-Error-Code': '500' });
       expect(await process.ended()).toBe('PARKED');
       expect(await process.read()).toMatchObject({ error: { code: '500', message: 'no disk' } });
     },

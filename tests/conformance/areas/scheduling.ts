@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
+import { atWork } from '../situations.js';
 import { SILENT } from '../world.js';
 
 export const scheduling = area(
@@ -75,10 +76,7 @@ export const scheduling = area(
       then: '422 ActionNotAvailable, and the handler was asked once',
     },
     async (world) => {
-      await world.declare();
-      const handler = await world.handler('a', 'run');
-      const { thing, process } = await world.running();
-      const delivery = await handler.asked();
+      const { handler, thing, process, delivery } = await atWork(world);
       expect(await world.refused(thing.act('run'))).toMatchObject({ code: 'ActionNotAvailable' });
       delivery.reply({});
       await process.ended();

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { area, scenario } from '../scenario.js';
-import { atWork } from '../situations.js';
-import { failed, failedForGood, SILENT } from '../world.js';
+import { atWork, DISK, parked } from '../situations.js';
+import { failed, SILENT } from '../world.js';
 
 export const why = area(
   'Why',
@@ -100,10 +100,7 @@ export const why = area(
       then: 'it tells the error, no next wake-up, and retry, skip, cancel, force and replay',
     },
     async (world) => {
-      await world.declare();
-      await world.handler('a', 'run', [failedForGood('jammed')]);
-      const { thing, process } = await world.running();
-      await process.ended();
+      const { thing } = await parked(world);
       const live = await thing.whyProcess();
       expect(live).toMatchObject({ status: 'parked', error: { message: 'jammed' }, nextWake: null });
       expect(Object.keys(live['actions'] as object)).toEqual(['retry', 'skip', 'cancel', 'force', 'replay']);
@@ -181,10 +178,7 @@ export const why = area(
       then: 'both are told, `state` first',
     },
     async (world) => {
-      await world.declare(`
-        stateFields: { diskState: { initial: detached } }
-        processes:
-          attach: { stateField: diskState, start: [detached], transitioning: attaching, done: detached }`);
+      await world.declare(DISK);
       await world.handler('a', 'run,attach', [SILENT]);
       const thing = await world.create();
       await thing.act('attach');
