@@ -86,8 +86,7 @@ export class Admissions {
         for (const work of answer.work) {
           const processId = work.process.id;
           waiting.delete(processId);
-          const worked = (): void => undefined;
-          this.engine.handle({ processId, input: { kind: 'wake' }, token: null, known: work, from: null, worked });
+          this.engine.handle({ processId, input: { kind: 'wake' }, known: work });
         }
         if (answer.more) {
           const again = (): void => {

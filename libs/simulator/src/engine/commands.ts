@@ -68,9 +68,6 @@ export class Commands {
           this.engine.handle({
             processId: live.process.id,
             input: { kind: 'operate', action, state, operator: 'ann', commandId, commandHash },
-            token: null,
-            known: null,
-            from: null,
             worked: (worked) => answered(worked === 'done' ? { kind: 'done', processId: null } : { kind: 'unknown' }),
           });
         });

@@ -69,8 +69,7 @@ export class DueWorkLoop {
   }
 
   private wake(known: WorkRow, worked: () => void): void {
-    const { id } = known.process;
-    this.engine.handle({ processId: id, input: { kind: 'wake' }, token: null, known, from: null, worked });
+    this.engine.handle({ processId: known.process.id, input: { kind: 'wake' }, known, worked });
   }
 
   private lookAndWake(known: WorkRow): void {
@@ -80,7 +79,7 @@ export class DueWorkLoop {
     this.engine.durable.look(known, (delivery) => {
       const input = delivery === null ? ({ kind: 'wake' } as const) : ({ kind: 'wake', delivery } as const);
       const worked = (): void => void this.asking.delete(id);
-      this.engine.handle({ processId: id, input, token: null, known, from: null, worked });
+      this.engine.handle({ processId: id, input, known, worked });
     });
   }
 }

@@ -48,9 +48,6 @@ export class DurableDelivery {
           engine.handle({
             processId: id,
             input: { kind: 'stored', dispatch, sequence, stream },
-            token: null,
-            known: null,
-            from: null,
             worked: (worked) => {
               // Nobody wants the event of an attempt that is over by now.
               if (worked === 'done') return;

@@ -45,7 +45,7 @@ export class Effects {
     if (!engine.slots.holds(process.slot)) engine.background(id, { kind: 'unsent', dispatch });
     else if (step !== undefined)
       engine.link.publish(work, step, () =>
-        engine.background(id, { kind: 'noResponders', dispatch }, { token, from: null }),
+        engine.handle({ processId: id, input: { kind: 'noResponders', dispatch }, token }),
       );
     if (before?.status !== 'waitingHandler' || before.waitingHandler === null) return;
     this.probed(before.waitingHandler);

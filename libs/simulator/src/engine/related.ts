@@ -41,7 +41,7 @@ export class Related {
     this.carryOut(effect, work, tried, () =>
       this.read(work, tried, (input) => {
         if (input === null) return next();
-        this.engine.handle({ processId: id, input, token: null, known: work, from: null, worked: next });
+        this.engine.handle({ processId: id, input, known: work, worked: next });
       }),
     );
   }
@@ -108,9 +108,6 @@ export class Related {
         this.engine.handle({
           processId: target,
           input: { kind: 'operate', action: 'cancel', state: null, operator: `parent process ${id}` },
-          token: null,
-          known: null,
-          from: null,
           worked: (worked) => settle(target, worked === 'failed' ? 'ActionNotAvailable' : null),
         });
       }

@@ -1,6 +1,5 @@
-import type { HandlerReply } from '@drover/process-model';
 import type { StoredReply } from './link.js';
-import type { SimEngine } from './sim-engine.js';
+import type { SimEngine, Worked } from './sim-engine.js';
 import type { SlotListener } from './slot-keeper.js';
 
 const VERIFY_MILLIS = 5_000;
@@ -89,22 +88,14 @@ export class ReplyReader implements SlotListener {
   }
 
   private received(stored: StoredReply): void {
-    const { address, reply } = stored;
     const { link } = this.engine;
-    if (reply.kind === 'progress' && this.fold(stored)) return stored.ack();
+    if (stored.reply.kind === 'progress' && this.fold(stored)) return stored.ack();
     if (link.mutant === 'ack-before-commit') this.acknowledge(stored);
-    this.engine.handle({
-      processId: address.process,
-      input: { kind: 'reply', dispatch: address.dispatch, reply },
-      token: address.token,
-      known: null,
-      from: address,
-      worked: (worked) => {
-        // Not acknowledged after a failure: the stream delivers it again.
-        if (worked === 'failed') return;
-        link.crashPoint();
-        this.acknowledge(stored);
-      },
+    this.deliver(stored, (worked) => {
+      // Not acknowledged after a failure: the stream delivers it again.
+      if (worked === 'failed') return;
+      link.crashPoint();
+      this.acknowledge(stored);
     });
   }
 
@@ -124,20 +115,13 @@ export class ReplyReader implements SlotListener {
     this.engine.link.later(this.engine.progressPeriodOf(stored.address.process), () => {
       const last = this.folded.get(key) ?? null;
       this.folded.delete(key);
-      if (last !== null) this.deliver(last.address, last.reply);
+      if (last !== null) this.deliver(last);
     });
     return false;
   }
 
-  private deliver(address: StoredReply['address'], reply: HandlerReply): void {
-    const input = { kind: 'reply', dispatch: address.dispatch, reply } as const;
-    this.engine.handle({
-      processId: address.process,
-      input,
-      token: address.token,
-      known: null,
-      from: address,
-      worked: () => undefined,
-    });
+  private deliver({ address, reply }: StoredReply, worked: (worked: Worked) => void = () => undefined): void {
+    const { process: processId, dispatch, token } = address;
+    this.engine.handle({ processId, input: { kind: 'reply', dispatch, reply }, token, from: address, worked });
   }
 }

@@ -34,11 +34,17 @@ export type Worked = 'done' | 'ignored' | 'failed';
 interface Task {
   processId: number;
   input: Input;
+  /** that the input names, or null: it comes from the engine itself */
   token: string | null;
+  /** the process as it was just read, or null */
   known: WorkRow | null;
   from: Address | null;
   worked: (worked: Worked) => void;
 }
+
+type Asked = Pick<Task, 'processId' | 'input'> & Partial<Task>;
+
+const nobodyWaits = (): void => undefined;
 
 /**
  * One life of a process-engine: the loop of apps/process-engine with callbacks in place of promises. What is decided, and what an
@@ -92,20 +98,20 @@ export class SimEngine {
   }
 
   /** Works an input into a live process; inputs of one process are worked on one after the other. */
-  handle(task: Task): void {
-    const turn = this.turns.get(task.processId);
+  handle({ processId, input, token = null, known = null, from = null, worked = nobodyWaits }: Asked): void {
+    const task: Task = { processId, input, token, known, from, worked };
+    const turn = this.turns.get(processId);
     if (turn !== undefined) {
       turn.push(task);
       return;
     }
-    this.turns.set(task.processId, [task]);
+    this.turns.set(processId, [task]);
     this.work(task);
   }
 
-  /** As {@link handle}, for whoever does not wait for it. */
-  background(processId: number, input: Input, outside: { token: string; from: Address | null } | null = null): void {
-    const { token = null, from = null } = outside ?? {};
-    this.handle({ processId, input, token, known: null, from, worked: () => undefined });
+  /** As {@link handle}, for an input of the engine's own that nobody waits for. */
+  background(processId: number, input: Input): void {
+    this.handle({ processId, input });
   }
 
   /** A commit went unanswered and had happened: its effects are carried out now. */
@@ -172,8 +178,7 @@ export class SimEngine {
       if (live !== null) return this.attempt(live, task, settle);
       const input = successor === null ? null : passOn(successor.process, task.processId, task.input, task.token);
       if (input === null) return settle('ignored');
-      const { from } = task;
-      this.handle({ processId: successor!.process.id, input, token: null, known: null, from, worked: settle });
+      this.handle({ processId: successor!.process.id, input, from: task.from, worked: settle });
     });
   }
 
