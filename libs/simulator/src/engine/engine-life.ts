@@ -10,13 +10,16 @@ import {
 } from '@drover/process-model';
 import type { Cause } from '../checks/cause.js';
 import type { Mutant } from '../mutants.js';
-import { behave } from '../outside/handlers.js';
+import { behave, type HandlerEvent } from '../outside/handlers.js';
 import type { WorkStream } from '../outside/work-stream.js';
 import type { Random } from '../random.js';
 import type { StoreModel } from '../store/store-model.js';
 import type { World } from '../world/world.js';
 import type { Address, EngineLink, Registry, StoredReply } from './link.js';
 import { SimEngine } from './sim-engine.js';
+
+/** Of a handler that declares none. */
+const DEFAULT_TIMEOUT_MILLIS = 8_000;
 
 /** An engine dies here: nothing of it goes on, and nobody is told. */
 export class Crash extends Error {}
@@ -155,28 +158,24 @@ export class EngineLife implements EngineLink {
     return this.world.processNamed(name);
   }
 
-  publish(work: WorkRow, { handler }: BoundStep, unheard: () => void): void {
+  publish(work: WorkRow, step: BoundStep, unheard: () => void): void {
     const { world } = this;
-    const { process } = work;
     this.emitted(work);
     if (world.brokerDown) return;
-    const outside = world.outside.get(handler.name);
+    const outside = world.outside.get(step.handler.name);
     if (outside === undefined || !outside.present) return this.later(2, unheard);
     const copies = this.random.chance(world.faults.twice) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const there = world.travel();
       if (there === null) continue;
-      const address = { slot: process.slot!, process: process.id, dispatch: process.dispatch, token: process.token };
-      world.at(there, () => outside.take(address, process.name, handler.timeoutMillis ?? 8_000));
+      world.at(there, () => outside.take(eventOf(work, step)));
     }
   }
 
-  publishDurably(work: WorkRow, { handler }: BoundStep): number | undefined {
-    const { process } = work;
+  publishDurably(work: WorkRow, step: BoundStep): number | undefined {
+    const { id, dispatch } = work.process;
     this.emitted(work);
-    const address = { slot: process.slot!, process: process.id, dispatch: process.dispatch, token: process.token };
-    const event = { address, processName: process.name, timeoutMillis: handler.timeoutMillis ?? 8_000 };
-    return this.work.publish(handler.name, attemptId(process.id, process.dispatch), event);
+    return this.work.publish(step.handler.name, attemptId(id, dispatch), eventOf(work, step));
   }
 
   admitted(handler: string, limits: HandlerLimits, work: readonly WorkRow[]): void {
@@ -194,10 +193,8 @@ export class EngineLife implements EngineLink {
 
   runInProcess(work: WorkRow, step: BoundStep, answered: (reply: HandlerReply) => void): void {
     this.emitted(work);
-    const { id, dispatch, name } = work.process;
-    const timeoutMillis = step.handler.timeoutMillis ?? 5_000;
-    this.world.checks.took({ process: id, dispatch });
-    const event = { process: id, dispatch, timeoutMillis, processName: name };
+    const event = eventOf(work, step);
+    this.world.checks.took(event.address);
     // In-process handlers answer once, and never twice; what is no reply is a failure.
     const [first] = behave(this.random, event, this.world.faults.trouble / 3);
     if (first === undefined || first.forged === true) return;
@@ -206,7 +203,7 @@ export class EngineLife implements EngineLink {
         ? { kind: 'failed', error: { code: 'UNKNOWN_EXCEPTION', message: 'thrown', retryable: true } }
         : first.reply;
     this.later(first.afterMillis, () => {
-      this.world.checks.gave({ process: id, dispatch }, reply);
+      this.world.checks.gave(event.address, reply);
       answered(reply);
     });
   }
@@ -254,4 +251,10 @@ export class EngineLife implements EngineLink {
     );
     this.world.checks.emitted(work, key, this.name, leased);
   }
+}
+
+function eventOf({ process }: WorkRow, { handler }: BoundStep): HandlerEvent {
+  const { slot, id, dispatch, token, name } = process;
+  const address = { slot: slot!, process: id, dispatch, token };
+  return { address, processName: name, timeoutMillis: handler.timeoutMillis ?? DEFAULT_TIMEOUT_MILLIS };
 }

@@ -1,7 +1,7 @@
 import type { HandlerReply } from '@drover/process-model';
 import type { Address } from '../engine/link.js';
 import type { World } from '../world/world.js';
-import { type Behaviour, behave } from './handlers.js';
+import { type Behaviour, behave, type HandlerEvent } from './handlers.js';
 
 /** Durable events that one handler works on at once. */
 const MAX_IN_HAND = 2;
@@ -37,11 +37,8 @@ export class ExternalHandler {
   }
 
   /** An event reaches the handler: what it answers is drawn now, and sent when it is time. */
-  take(address: Address, processName: string, timeoutMillis: number): void {
-    if (!this.here) return;
-    const behaviour = this.begin(address, processName, timeoutMillis);
-    for (const { afterMillis, reply, forged } of behaviour)
-      this.world.at(afterMillis, () => this.answer(address, reply, forged === true, false));
+  take(event: HandlerEvent): void {
+    if (this.here) this.begin(event, false);
   }
 
   /** A durable event may be there. */
@@ -53,14 +50,9 @@ export class ExternalHandler {
       const pulled = work.pull(this.name);
       if (pulled === null) return;
       const { sequence, stream, event } = pulled;
-      const { address, processName, timeoutMillis } = event;
       this.inHand++;
-      const behaviour = this.begin(address, processName, timeoutMillis);
-      let last = 0;
-      for (const { afterMillis, reply, forged } of behaviour) {
-        last = Math.max(last, afterMillis);
-        this.world.at(afterMillis, () => this.answer(address, reply, forged === true, true));
-      }
+      const behaviour = this.begin(event, true);
+      const last = Math.max(0, ...behaviour.map(({ afterMillis }) => afterMillis));
       // Who gives no answer has died with the event: it is delivered again. Some answer, and forget to acknowledge.
       const forgets = behaviour.length === 0 || this.world.random.chance(this.world.faults.trouble / 8);
       this.world.at(last + 3, () => {
@@ -72,11 +64,15 @@ export class ExternalHandler {
     });
   }
 
-  private begin(address: Address, processName: string, timeoutMillis: number): Behaviour {
+  /** @param repeats whether an answer that the broker does not get is given again */
+  private begin(event: HandlerEvent, repeats: boolean): Behaviour {
     const { world } = this;
+    const { address } = event;
     world.checks.took(address);
-    const event = { process: address.process, dispatch: address.dispatch, timeoutMillis, processName };
-    return behave(world.random, event, world.troubleOf(this.name), world.heartbeatOf(this.name));
+    const behaviour = behave(world.random, event, world.troubleOf(this.name), world.heartbeatOf(this.name));
+    for (const { afterMillis, reply, forged } of behaviour)
+      world.at(afterMillis, () => this.answer(address, reply, forged === true, repeats));
+    return behaviour;
   }
 
   private answer(address: Address, reply: HandlerReply, forged: boolean, repeats: boolean): void {

@@ -1,15 +1,16 @@
 import type { JsonObject } from '@drover/kernel';
 import { type HandlerReply, readReply } from '@drover/process-model';
+import type { Address } from '../engine/link.js';
 import type { Random } from '../random.js';
 
 /** What a handler does with an event: answers, each after so many milliseconds. */
 export type Behaviour = { afterMillis: number; reply: HandlerReply; forged?: boolean }[];
 
-export interface Event {
-  process: number;
-  dispatch: number;
-  timeoutMillis: number;
+/** The event of one attempt, as its handler gets it. */
+export interface HandlerEvent {
+  address: Address;
   processName: string;
+  timeoutMillis: number;
 }
 
 /** Of so many processes one has hardly any luck. */
@@ -22,14 +23,14 @@ const UNLUCKY = 6;
  */
 export function behave(
   random: Random,
-  event: Event,
+  event: HandlerEvent,
   trouble: number,
   heartbeatMillis: number | null = null,
 ): Behaviour {
   const quick = random.int(5, 400);
   const done: Behaviour[number] = { afterMillis: quick, reply: reply(doneBody(random, event)) };
   if (heartbeatMillis !== null && random.chance(trouble)) return atLength(random, event, heartbeatMillis, done);
-  const unlucky = event.process % UNLUCKY === 0;
+  const unlucky = event.address.process % UNLUCKY === 0;
   if (!random.chance(unlucky ? Math.min(0.9, trouble * 3) : trouble)) return [done];
   const message = 'no luck';
   // Some processes fail at every attempt: budgets must be spent to be seen.
@@ -85,7 +86,7 @@ export function behave(
 /** Long work with signs of life: some of it takes longer than an attempt may, some falls silent. */
 function atLength(
   random: Random,
-  { timeoutMillis }: Event,
+  { timeoutMillis }: HandlerEvent,
   heartbeatMillis: number,
   done: Behaviour[number],
 ): Behaviour {
@@ -100,11 +101,11 @@ function atLength(
   return silent ? behaviour : [...behaviour, { ...done, afterMillis: at }];
 }
 
-function doneBody(random: Random, { process, dispatch }: Event): JsonObject {
+function doneBody(random: Random, { address: { process, dispatch } }: HandlerEvent): JsonObject {
   return random.chance(0.3) ? {} : { data: { '+data': { [`p${process % 3}`]: dispatch } } };
 }
 
-function control(random: Random, { processName }: Event): JsonObject {
+function control(random: Random, { processName }: HandlerEvent): JsonObject {
   const type = processName.slice(0, processName.indexOf('.'));
   const verb = random.pick(['start', 'stop', 'remove', 'update', 'fly']);
   return random.pick<JsonObject>([{ shouldContinue: false }, { delegate: true }, { chainProcess: `${type}.${verb}` }]);

@@ -1,20 +1,13 @@
 import type { DeliveryCheck } from '@drover/process-model';
-import type { Address } from '../engine/link.js';
+import type { HandlerEvent } from './handlers.js';
 
 /** After a delivery or an acknowledgement a handler counts as busy for this long. */
 const MOVE_MILLIS = 1_000;
 
-/** The event of one attempt, as its handler gets it. */
-export interface DurableEvent {
-  address: Address;
-  processName: string;
-  timeoutMillis: number;
-}
-
 interface StoredEvent {
   sequence: number;
   handler: string;
-  event: DurableEvent;
+  event: HandlerEvent;
   storedAt: number;
   /** null: not delivered, or due to be delivered again */
   deliveredAt: number | null;
@@ -77,7 +70,7 @@ export class WorkStream {
   }
 
   /** @returns its sequence, of the first time; undefined: there is no stream */
-  publish(handler: string, id: string, event: DurableEvent): number | undefined {
+  publish(handler: string, id: string, event: HandlerEvent): number | undefined {
     if (this.created === 0) return undefined;
     const known = this.ids.get(id);
     if (known !== undefined) return known;
@@ -110,7 +103,7 @@ export class WorkStream {
   }
 
   /** The oldest event that waits for the handler. */
-  pull(handler: string): { sequence: number; stream: number; event: DurableEvent } | null {
+  pull(handler: string): { sequence: number; stream: number; event: HandlerEvent } | null {
     const consumer = this.consumers.get(handler);
     if (consumer === undefined) return null;
     for (const stored of this.events.values()) {
