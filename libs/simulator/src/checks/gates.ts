@@ -24,8 +24,8 @@ export class GateChecks {
   /** by process */
   private readonly open = new Map<number, OpenAttempt>();
   private readonly places = new Map<number, { handler: string; limits: HandlerLimits }>();
-  /** by process: the clocks when a pause began to hold it, milliseconds left */
-  private readonly stopped = new Map<number, { total: number | null; wait: number | null }>();
+  /** by process: what was left of its longest life when a pause began to hold it, milliseconds, or null */
+  private readonly stopped = new Map<number, number | null>();
   /** by process: since when it could have gone on */
   private readonly roomSince = new Map<number, number>();
   /** by handler: failures that were answered in a row */
@@ -60,7 +60,7 @@ export class GateChecks {
     // Who was held when it was lifted may stay so until it is woken.
     if (isPaused(row) && guarded?.row.heldBy !== row.heldBy && !this.setting.store.pauses.has(row.heldBy!))
       this.fail(`gates: process ${row.id} is held by ${row.heldBy}, which is not paused`);
-    this.clocks(guarded?.row.id === row.id ? guarded : null, live);
+    this.total(guarded?.row.id === row.id ? guarded : null, live);
     if (newAttempt) this.began(row);
     else if (!hasAttempt(row) || this.open.get(row.id)?.dispatch !== row.dispatch) this.open.delete(row.id);
   }
@@ -119,17 +119,16 @@ export class GateChecks {
       if (this.setting.store.pauses.has(scope)) this.fail(`gates: process ${id} ends, and ${scope} is paused`);
   }
 
-  /** The total and the waiting clock stand still while a pause holds the process. */
-  private clocks(guarded: LiveProcess | null, { row, totalDeadline, waitDeadline }: LiveProcess): void {
-    const now = this.setting.now();
-    const left = (at: number | null): number | null => (at === null ? null : at - Math.floor(now));
+  /** The total stands still while a pause holds the process. */
+  private total(guarded: LiveProcess | null, { row, totalDeadline }: LiveProcess): void {
+    const left = totalDeadline === null ? null : totalDeadline - Math.floor(this.setting.now());
     const before = guarded !== null && isPaused(guarded.row);
-    if (!before && isPaused(row)) this.stopped.set(row.id, { total: left(totalDeadline), wait: left(waitDeadline) });
+    if (!before && isPaused(row)) this.stopped.set(row.id, left);
     if (!before || isPaused(row)) return;
     const noted = this.stopped.get(row.id);
     this.stopped.delete(row.id);
-    if (noted !== undefined && noted.total !== left(totalDeadline))
-      this.fail(`gates: a pause took ${noted.total! - left(totalDeadline)!} ms of the life of process ${row.id}`);
+    if (noted !== undefined && noted !== left)
+      this.fail(`gates: a pause took ${noted! - left!} ms of the life of process ${row.id}`);
   }
 
   private countOpen(handler: string): number {

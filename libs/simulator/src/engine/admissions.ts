@@ -77,24 +77,17 @@ export class Admissions {
       (answer) => {
         // Lost: the store's job asks again.
         if (answer === null) return done();
-        if (answer.stale) {
-          return registry.refresh(() => {
-            this.askAgain(handler, waiting);
-            done();
-          });
-        }
+        const again = (): void => {
+          this.askAgain(handler, waiting);
+          done();
+        };
+        if (answer.stale) return registry.refresh(again);
         for (const work of answer.work) {
           const processId = work.process.id;
           waiting.delete(processId);
           this.engine.handle({ processId, input: { kind: 'wake' }, known: work });
         }
-        if (answer.more) {
-          const again = (): void => {
-            this.askAgain(handler, waiting);
-            done();
-          };
-          return answer.work.length < ADMIT_LIMIT ? link.later(AGAIN_MILLIS, again) : again();
-        }
+        if (answer.more) return answer.work.length < ADMIT_LIMIT ? link.later(AGAIN_MILLIS, again) : again();
         const failures = answer.circuit === 'closed' ? null : answer.failures;
         for (const id of waiting) this.engine.background(id, { kind: 'notAdmitted', handler, failures });
         done();

@@ -1,12 +1,5 @@
 import type { WorkRow } from '@drover/contracts';
-import {
-  attemptId,
-  type BoundStep,
-  type DeliveryCheck,
-  type Effect,
-  handlerOfStep,
-  unpackProgress,
-} from '@drover/process-model';
+import { type BoundStep, type DeliveryCheck, type Effect, handlerOfStep, unpackProgress } from '@drover/process-model';
 import type { SimEngine } from './sim-engine.js';
 
 const VERIFY_MILLIS = 5_000;
@@ -70,7 +63,7 @@ export class DurableDelivery {
       if (!opened) return then(null);
       link.askBroker(
         PUBLISH_MILLIS,
-        () => ({ ...link.work.look(handler, work.sequence), id: attemptId(process.id, process.dispatch) }),
+        () => link.work.look(handler, work.sequence),
         (found) => {
           if (found === null) return then(null);
           const answer = (): void =>
@@ -96,10 +89,9 @@ export class DurableDelivery {
       if (stream !== this.created) return;
       link.askBroker(
         PUBLISH_MILLIS,
-        () => ({ untouched: link.work.withdraw(handler, sequence) }),
-        (found) => {
-          if (found?.untouched === true && !answered)
-            this.engine.background(processId, { kind: 'withdrawn', dispatch });
+        () => link.work.withdraw(handler, sequence),
+        (untouched) => {
+          if (untouched === true && !answered) this.engine.background(processId, { kind: 'withdrawn', dispatch });
         },
       );
     };

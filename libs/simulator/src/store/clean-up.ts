@@ -31,9 +31,10 @@ export class CleanUp {
     tables.record({ kind: 'dropHistory', days });
   }
 
-  /** Deletes what was purged more than so many days ago and which nothing names any more. @returns their numbers */
-  deletePurged(days: number): number[] {
+  /** Deletes what was purged more than so many days ago and which nothing names any more. */
+  deletePurged(days: number): void {
     const { tables } = this;
+    if (tables.defects.keepsPurged === true) return;
     const before = tables.now() - days * DAY_MILLIS;
     const named = new Set<number>();
     for (const { row } of tables.live.values()) named.add(row.resourceId);
@@ -42,10 +43,8 @@ export class CleanUp {
     const deleted = [...tables.resources.values()]
       .filter(({ row, purged }) => row.state === 'purged' && purged !== null && purged < before && !named.has(row.id))
       .map(({ row }) => row.id);
-    if (tables.defects.keepsPurged === true) return [];
     for (const id of deleted) tables.resources.delete(id);
     tables.record({ kind: 'deletePurged', days, deleted });
-    return deleted;
   }
 
   private page({ engine, leaseMillis, limit, after }: Parameters<CleanUp['duePurges']>[0]): PurgePage {
