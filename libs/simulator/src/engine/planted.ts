@@ -1,6 +1,5 @@
 import type { CommitTransition, ProcessRow, WorkRow } from '@drover/contracts';
-import type { Input, Surroundings } from '@drover/process-model';
-import { HandlerTable, NO_PAUSES } from '@drover/process-model';
+import { type HandlerBinding, HandlerTable, type Input, NO_PAUSES, type Surroundings } from '@drover/process-model';
 import type { Mutant } from '../mutants.js';
 
 /** What a decision is made of. */
@@ -10,8 +9,8 @@ export interface Question {
   around: Surroundings;
 }
 
-const unlimited = new WeakMap<HandlerTable, HandlerTable>();
-const unbounded = new WeakMap<HandlerTable, HandlerTable>();
+/** a world has one planted defect, and tables of its own: one change of each */
+const changedTables = new WeakMap<HandlerTable, HandlerTable>();
 
 /** The planted defects of an engine that change what is decided on. */
 export function spoiled(mutant: Mutant | null, question: Question): Question {
@@ -31,21 +30,14 @@ export function spoiled(mutant: Mutant | null, question: Question): Question {
     case 'pause-ignored':
       return { ...question, around: { ...around, pauses: NO_PAUSES } };
     case 'limit-ignored':
-      return { ...question, around: { ...around, handlers: without(around.handlers, unlimited, { limits: null }) } };
+      return { ...question, around: withHandlers(around, { limits: null }) };
     case 'heartbeat-ignored':
-      return {
-        ...question,
-        around: { ...around, handlers: without(around.handlers, unbounded, { heartbeatMillis: null }) },
-      };
+      return { ...question, around: withHandlers(around, { heartbeatMillis: null }) };
     case 'handler-total-ignored': {
       const { bounds, ...progress } = process.progress as { bounds?: object };
       if (bounds === undefined) return question;
       const kept = { ...progress, bounds: { ...bounds, stepUntil: null } } as ProcessRow['progress'];
-      return {
-        process: { ...process, progress: kept },
-        input,
-        around: { ...around, handlers: without(around.handlers, untotalled, { totalMillis: null }) },
-      };
+      return { input, process: { ...process, progress: kept }, around: withHandlers(around, { totalMillis: null }) };
     }
     case 'total-ignored':
       return { ...question, process: { ...process, totalDeadlineInMillis: null } };
@@ -62,19 +54,14 @@ export function spoiled(mutant: Mutant | null, question: Question): Question {
   }
 }
 
-const untotalled = new WeakMap<HandlerTable, HandlerTable>();
-
-function without(
-  handlers: HandlerTable,
-  known: WeakMap<HandlerTable, HandlerTable>,
-  change: Partial<HandlerTable['handlers'][number]>,
-): HandlerTable {
-  let changed = known.get(handlers);
-  if (changed === undefined) {
-    changed = new HandlerTable(handlers.handlers.map((one) => ({ ...one, ...change })));
-    known.set(handlers, changed);
+function withHandlers(around: Surroundings, change: Partial<HandlerBinding>): Surroundings {
+  const { handlers: table } = around;
+  let handlers = changedTables.get(table);
+  if (handlers === undefined) {
+    handlers = new HandlerTable(table.handlers.map((one) => ({ ...one, ...change })));
+    changedTables.set(table, handlers);
   }
-  return changed;
+  return { ...around, handlers };
 }
 
 /** The rows that an engine would have after a commit that it does not wait for; null: nothing would be sent. */
