@@ -1,4 +1,5 @@
 import type { CommitOutcome, CommitTransition, ProcessFields, ProcessRow, ResourceRow } from '@drover/contracts';
+import { splitScope } from '@drover/process-model';
 
 /** What the model's numbers are called in the real database. */
 export class History {
@@ -26,7 +27,7 @@ export class History {
 
   /** A gate, or what is paused: a resource is called by its number. */
   scope<T extends string | null>(of: T): T {
-    const [kind, number] = (of ?? '').split('/', 2);
+    const [kind, number] = splitScope(of);
     return kind === 'resource' ? (`resource/${this.id(Number(number))}` as T) : of;
   }
 

@@ -1,4 +1,5 @@
 import type { HandlerLimits, ProcessRow, WorkRow } from '@drover/contracts';
+import { splitScope } from '@drover/process-model';
 import type { Applied, LiveProcess } from '../store/rows.js';
 import type { Cause } from './cause.js';
 import { attemptOf, type Fail, handlerNow, handlerOf, hasAttempt, isPaused, type Setting } from './setting.js';
@@ -142,7 +143,7 @@ export class GateChecks {
     const { store, now } = this.setting;
     if (row.status !== 'held' || row.heldBy === null) return false;
     if (isPaused(row)) return !store.pauses.has(row.heldBy);
-    const handler = row.heldBy.slice('limit/'.length);
+    const [, handler] = splitScope(row.heldBy);
     const limits = handlerNow(this.setting, handler)?.limits ?? null;
     if (limits === null || row.admitted !== null) return false;
     const openedUntil = store.handlerGates.get(handler)?.openedUntil ?? null;

@@ -9,6 +9,7 @@ import {
 } from '@drover/process-model';
 import type { Registry } from '../engine/link.js';
 import type { WorkStream } from '../outside/work-stream.js';
+import { isPause } from '../store/rows.js';
 import type { StoreModel } from '../store/store-model.js';
 
 /** What the checks look at, and how strict they may be. */
@@ -55,7 +56,7 @@ export const attemptOf = (process: number, dispatch: number): string => `${proce
 
 /** Is it a pause that holds the process, and not the wait for a place at its handler? */
 export function isPaused({ heldBy }: ProcessRow): boolean {
-  return heldBy !== null && !heldBy.startsWith('limit/');
+  return isPause(heldBy);
 }
 
 const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHandler']);

@@ -1,12 +1,12 @@
 import type { CircuitBreaker, CircuitState, HandlerLimits, WorkRow } from '@drover/contracts';
+import { limitOf, splitScope } from '@drover/process-model';
 import type { AdmitRequest } from './operations.js';
-import type { Gate, LiveProcess } from './rows.js';
+import { type Gate, isPause, type LiveProcess } from './rows.js';
 import type { Tables } from './tables.js';
 
 const WAKE_BATCH = 500;
 /** Whoever was woken or claimed a moment ago is not woken again. */
 const JUST_WOKEN_MILLIS = 6_000;
-const LIMIT = 'limit/';
 
 /** Places at handlers, circuits and pauses: what keeps attempts from beginning. */
 export class Gates {
@@ -35,8 +35,7 @@ export class Gates {
     const { tables } = this;
     const lifted = new Set<string>();
     for (const { row } of tables.live.values())
-      if (row.heldBy !== null && !row.heldBy.startsWith(LIMIT) && !tables.pauses.has(row.heldBy))
-        lifted.add(row.heldBy);
+      if (isPause(row.heldBy) && !tables.pauses.has(row.heldBy!)) lifted.add(row.heldBy!);
     let woken = 0;
     for (const scope of lifted) woken += this.wakeHeld(scope);
     if (woken > 0) tables.record({ kind: 'wakeLifted' });
@@ -51,15 +50,15 @@ export class Gates {
     const working = new Set<string>();
     for (const held of tables.live.values()) {
       const { heldBy, admitted } = held.row;
-      if (admitted !== null) working.add(LIMIT + admitted);
-      if (heldBy?.startsWith(LIMIT) !== true) continue;
+      if (admitted !== null) working.add(limitOf(admitted));
+      if (heldBy === null || isPause(heldBy)) continue;
       const waiting = byGate.get(heldBy) ?? [];
       if (admitted === null) waiting.push(held);
       byGate.set(heldBy, waiting);
     }
     let woken = 0;
     for (const [gate, waiting] of byGate) {
-      const openedUntil = tables.handlerGates.get(gate.slice(LIMIT.length))?.openedUntil ?? null;
+      const openedUntil = tables.handlerGates.get(splitScope(gate)[1])?.openedUntil ?? null;
       if (openedUntil !== null && openedUntil > now) continue;
       const many = working.has(gate) || openedUntil !== null ? 1 : WAKE_BATCH;
       for (const held of byRank(waiting).slice(0, many)) {
@@ -95,7 +94,7 @@ export class Gates {
       held.wakeAt = now + request.leaseMillis;
     }
     const work = chosen.map((held) => tables.workOf(held));
-    if (circuitOf(gate, now) === 'open' && circuitOf(before, now) !== 'open') this.wakeHeld(LIMIT + handler);
+    if (circuitOf(gate, now) === 'open' && circuitOf(before, now) !== 'open') this.wakeHeld(limitOf(handler));
     const more = !stale && places > 0 && this.waitingFor(handler).length > 0 && this.taken(handler) < places;
     const answer = { stale, more, circuit: circuitOf(gate, now), failures: gate.failures };
     const processIds = chosen.map(({ row }) => row.id);
@@ -113,8 +112,9 @@ export class Gates {
 
   private waitingFor(handler: string): LiveProcess[] {
     const waiting: LiveProcess[] = [];
+    const gate = limitOf(handler);
     for (const held of this.tables.live.values())
-      if (held.row.heldBy === LIMIT + handler && held.row.admitted === null) waiting.push(held);
+      if (held.row.heldBy === gate && held.row.admitted === null) waiting.push(held);
     return byRank(waiting);
   }
 
@@ -137,7 +137,7 @@ export class Gates {
   private wakeHeld(gate: string): number {
     const { tables } = this;
     const now = tables.now();
-    if (tables.defects.sleepsOn === true && !gate.startsWith(LIMIT)) return 0;
+    if (tables.defects.sleepsOn === true && isPause(gate)) return 0;
     const held: LiveProcess[] = [];
     for (const one of tables.live.values())
       if (one.row.heldBy === gate && one.row.admitted === null && one.wakeAt > now + JUST_WOKEN_MILLIS) held.push(one);

@@ -1,5 +1,5 @@
 import type { CommitTransition, ProcessFields, ProcessInsert, ProcessRow } from '@drover/contracts';
-import type { FinishedProcess, LiveProcess, StoredResource } from './rows.js';
+import { type FinishedProcess, isPause, type LiveProcess, type StoredResource } from './rows.js';
 import type { Tables } from './tables.js';
 
 const AWAITING: ReadonlySet<string> = new Set(['waitingChildren', 'canceling']);
@@ -131,18 +131,16 @@ export class Processes {
   }
 }
 
-/** Does this gate stop the clocks? Waiting for a place at a handler does not. */
-function isPause(gate: string | null): boolean {
-  return gate !== null && !gate.startsWith('limit/');
-}
-
 /** Has the named clock run out by the database's time? */
 export function passed(held: LiveProcess, clock: CommitTransition['expectPassed'], now: number): boolean {
   const at = clock === 'deadline' ? held.deadline : clock === 'wait' ? held.waitDeadline : held.totalDeadline;
   return at !== null && at <= now;
 }
 
-/** A row after a commit, without its clocks. */
+/**
+ * A row after a commit, without its clocks. The engine has such a function (process-model, rows-after.ts), and this must not be it:
+ * what the engine believes to be stored is compared with what the model stores.
+ */
 function rowWith(rest: ProcessRow, fields: ProcessFields, version: number): ProcessRow {
   return {
     id: rest.id,

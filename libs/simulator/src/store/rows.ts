@@ -56,6 +56,14 @@ export interface Gate {
   openedUntil: number | null;
 }
 
+/**
+ * Does this gate stop the clocks? Waiting for a place at a handler does not. The decisions have such a function too; the model and the
+ * checks go by this one, so that they do not agree with a mistake in the other.
+ */
+export function isPause(gate: string | null): boolean {
+  return gate !== null && !gate.startsWith('limit/');
+}
+
 /** What one applied transition did: what the checks of a simulation look at. */
 export interface Applied {
   transition: CommitTransition;
