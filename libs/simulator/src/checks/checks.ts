@@ -2,7 +2,7 @@ import type { ProcessRow, WorkRow } from '@drover/contracts';
 import { type HandlerReply, isGone, stepsOf } from '@drover/process-model';
 import type { Address } from '../engine/link.js';
 import type { Applied, LiveProcess } from '../store/rows.js';
-import type { Cause } from './cause.js';
+import { type Cause, operatedBy } from './cause.js';
 import { ClockChecks } from './clocks.js';
 import { DeliveryChecks } from './delivery.js';
 import { FeedChecks } from './feed.js';
@@ -17,7 +17,10 @@ import {
   hasAttempt,
   hopAndStep,
   isPaused,
+  OPEN,
   type Setting,
+  stepOf,
+  WORKING,
 } from './setting.js';
 
 /** An attempt that a pre-emption cancelled: until it has answered or its time is up, no other handler may be asked. */
@@ -26,12 +29,10 @@ interface Owed {
   until: number;
 }
 
-const WORKING: ReadonlySet<string> = new Set(['dispatched', 'running']);
-const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHandler']);
 /** How old what an engine knows may be, where nothing fails. */
 const NEWS_MILLIS = 2_000;
 /** An attempt has begun, or work on related resources. */
-const BEGUN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingChildren']);
+const BEGUN: ReadonlySet<string> = new Set([...WORKING, 'waitingChildren']);
 /** Where a process may be when nothing happens any more: an operator must act on it, or on a child of it. */
 const RESTING: ReadonlySet<string> = new Set(['parked', 'waitingChildren', 'canceling']);
 
@@ -213,7 +214,7 @@ export class Checks {
     if (row.dispatch < committed) this.fail(`5: process ${row.id} went back to attempt ${row.dispatch}`);
     this.committedDispatch.set(row.id, row.dispatch);
     if (row.dispatch > committed && row.status === 'dispatched') this.nobodyElseWorks(row);
-    const step = row.progress['step'] as string | undefined;
+    const step = stepOf(row);
     if (step !== undefined && OPEN.has(row.status) && this.done.get(row.id)?.has(hopAndStep(row, step)) === true)
       this.fail(`6: process ${row.id} is at ${step} again, which was done`);
   }
@@ -239,9 +240,7 @@ export class Checks {
   /** The region is free: after a cancel, only once nobody works there any more. */
   private left({ transition, guarded, after }: Applied): void {
     const region = `${after.id}/${transition.stateField}`;
-    const { cause } = this;
-    const forced = cause.kind === 'input' && cause.input.kind === 'operate' && cause.input.action === 'force';
-    if (guarded?.row.status === 'canceling' && !forced) this.nobodyElseWorks(guarded.row);
+    if (guarded?.row.status === 'canceling' && operatedBy(this.cause) !== 'force') this.nobodyElseWorks(guarded.row);
     this.owed.delete(region);
   }
 
@@ -290,8 +289,7 @@ export class Checks {
   private step(guarded: LiveProcess, live: LiveProcess): void {
     const before = guarded.row;
     const after = live.row;
-    const { cause } = this;
-    const operated = cause.kind === 'input' && cause.input.kind === 'operate' ? cause.input.action : null;
+    const operated = operatedBy(this.cause);
     if (operated !== null) {
       if (operated === 'replay') this.done.delete(after.id);
       for (const key of this.retries.keys()) if (key.startsWith(`${after.id} `)) this.retries.delete(key);
@@ -309,7 +307,7 @@ export class Checks {
   }
 
   private retried(row: ProcessRow): void {
-    const step = (row.progress['step'] as string | undefined) ?? '';
+    const step = stepOf(row) ?? '';
     const key = `${row.id} ${hopAndStep(row, step)}`;
     const count = (this.retries.get(key) ?? 0) + 1;
     this.retries.set(key, count);

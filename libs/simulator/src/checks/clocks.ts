@@ -1,14 +1,23 @@
 import type { Applied, LiveProcess } from '../store/rows.js';
-import type { Cause } from './cause.js';
-import { definitionOf, type Fail, handlerNow, handlerOf, hopAndStep, isPaused, type Setting } from './setting.js';
+import { type Cause, operatedBy } from './cause.js';
+import {
+  definitionOf,
+  type Fail,
+  handlerNow,
+  handlerOf,
+  hopAndStep,
+  isPaused,
+  type Setting,
+  stepOf,
+  WORKING,
+} from './setting.js';
 
 /** What is over ends within this time, where nothing fails; and where things do. */
 const SOON_MILLIS = 2_000;
 const AT_LAST_MILLIS = 120_000;
-const AT_WORK: ReadonlySet<string> = new Set(['dispatched', 'running']);
 /** Where the end of a process's longest life changes nothing any more. */
 const TIMELESS: ReadonlySet<string> = new Set(['parked', 'canceling']);
-const BETWEEN_ATTEMPTS: ReadonlySet<string> = new Set([...AT_WORK, 'backoff', 'delayed']);
+const BETWEEN_ATTEMPTS: ReadonlySet<string> = new Set([...WORKING, 'backoff', 'delayed']);
 
 interface RunningAttempt {
   dispatch: number;
@@ -44,8 +53,7 @@ export class ClockChecks {
     this.pause(live);
     this.wakesInTime(live);
     this.attempt(live, cause);
-    const operated = cause.kind === 'input' && cause.input.kind === 'operate';
-    this.step(live, operated || guarded === null);
+    this.step(live, operatedBy(cause) !== null || guarded === null);
   }
 
   tick(): void {
@@ -64,7 +72,7 @@ export class ClockChecks {
       if (total !== null && step !== undefined && BETWEEN_ATTEMPTS.has(row.status) && over(step.since, total))
         this.fail(`clocks: ${handler.name} is at process ${row.id} for ${now - step.since} ms; its total is ${total}`);
       const attempt = this.attempts.get(row.id);
-      if (attempt === undefined || !AT_WORK.has(row.status)) continue;
+      if (attempt === undefined || !WORKING.has(row.status)) continue;
       const timeout = handler.timeoutMillis ?? definition.timeoutMillis;
       const heartbeat = handler.heartbeatMillis ?? definition.heartbeatMillis;
       if (over(attempt.heardAt, heartbeat ?? timeout))
@@ -104,7 +112,7 @@ export class ClockChecks {
   private attempt({ row, deadline }: LiveProcess, cause: Cause): void {
     const now = this.setting.now();
     const known = this.attempts.get(row.id);
-    if (!AT_WORK.has(row.status) || deadline === null) {
+    if (!WORKING.has(row.status) || deadline === null) {
       this.attempts.delete(row.id);
       return;
     }
@@ -117,7 +125,7 @@ export class ClockChecks {
   }
 
   private step({ row }: LiveProcess, anew: boolean): void {
-    const step = hopAndStep(row, (row.progress['step'] as string | undefined) ?? '');
+    const step = hopAndStep(row, stepOf(row) ?? '');
     const known = this.steps.get(row.id);
     const running = this.attempts.get(row.id);
     // Who was never heard has not begun; a pause lets it begin anew.

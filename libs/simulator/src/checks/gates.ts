@@ -86,12 +86,9 @@ export class GateChecks {
   }
 
   private began(row: ProcessRow): void {
-    const { store } = this.setting;
     const handler = handlerOf(row);
-    const scopes = ['cluster', `type/${row.resourceType}`, `resource/${row.resourceId}`, `handler/${handler}`];
-    for (const scope of scopes)
-      if (store.pauses.has(scope))
-        this.fail(`gates: attempt ${attemptOf(row.id, row.dispatch)} begins, and ${scope} is paused`);
+    for (const scope of this.pausesOf(row, handler))
+      this.fail(`gates: attempt ${attemptOf(row.id, row.dispatch)} begins, and ${scope} is paused`);
     const limits = handlerNow(this.setting, handler)?.limits ?? null;
     this.open.set(row.id, { handler, dispatch: row.dispatch, limited: limits !== null });
     const place = this.places.get(row.id);
@@ -115,9 +112,15 @@ export class GateChecks {
   }
 
   /** A process reaches its end: no pause of the resource may be set. */
-  private arrived({ id, resourceId, resourceType }: ProcessRow): void {
-    for (const scope of ['cluster', `type/${resourceType}`, `resource/${resourceId}`])
-      if (this.setting.store.pauses.has(scope)) this.fail(`gates: process ${id} ends, and ${scope} is paused`);
+  private arrived(row: ProcessRow): void {
+    for (const scope of this.pausesOf(row, null)) this.fail(`gates: process ${row.id} ends, and ${scope} is paused`);
+  }
+
+  /** The pauses that are set for a process, and for the handler whose turn it is. */
+  private pausesOf({ resourceType, resourceId }: ProcessRow, handler: string | null): string[] {
+    const scopes = ['cluster', `type/${resourceType}`, `resource/${resourceId}`];
+    if (handler !== null) scopes.push(`handler/${handler}`);
+    return scopes.filter((scope) => this.setting.store.pauses.has(scope));
   }
 
   /** The total stands still while a pause holds the process. */

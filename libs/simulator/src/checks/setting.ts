@@ -38,9 +38,14 @@ export function handlerNow({ registry }: Setting, name: string): HandlerBinding 
   return known.get(name);
 }
 
+/** Key of the step that is being worked on. */
+export function stepOf({ progress }: ProcessRow): string | undefined {
+  return progress['step'] as string | undefined;
+}
+
 /** The handler whose turn it is. */
-export function handlerOf({ progress }: ProcessRow): string {
-  return handlerOfStep((progress['step'] as string | undefined) ?? null);
+export function handlerOf(row: ProcessRow): string {
+  return handlerOfStep(stepOf(row) ?? null);
 }
 
 export function definitionOf({ typeAt }: Setting, row: ProcessRow): ProcessDefinition | null {
@@ -59,7 +64,10 @@ export function isPaused({ heldBy }: ProcessRow): boolean {
   return isPause(heldBy);
 }
 
-const OPEN: ReadonlySet<string> = new Set(['dispatched', 'running', 'waitingHandler']);
+/** A handler works, as far as the store knows. */
+export const WORKING: ReadonlySet<string> = new Set(['dispatched', 'running']);
+/** An attempt is under way, or will be as soon as its handler is there. */
+export const OPEN: ReadonlySet<string> = new Set([...WORKING, 'waitingHandler']);
 
 /** Is an attempt under way, or may be? */
 export function hasAttempt({ status, progress }: ProcessRow): boolean {
