@@ -2,7 +2,7 @@ import { Horizon } from '@drover/process-model';
 import type { FeedMessage, StreamEnd } from '../outside/transition-stream.js';
 import type { FeedEntry } from '../store/rows.js';
 import type { World } from '../world/world.js';
-import type { Replica } from './replica.js';
+import type { Replica, Term } from './replica.js';
 
 const POLL_MILLIS = 1_000;
 const PACE_MILLIS = 20;
@@ -10,11 +10,6 @@ const VERIFY_MILLIS = 5_000;
 const SAVE_MILLIS = 500;
 const AGAIN_MILLIS = 100;
 const PUBLISH_MILLIS = 5_000;
-
-interface Term {
-  epoch: number;
-  over: boolean;
-}
 
 /** Where one run of the relay is. */
 interface Run {

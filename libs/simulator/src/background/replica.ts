@@ -14,11 +14,17 @@ export interface JobLease {
   expiresAt: number;
 }
 
+/** The time for which a replica believes that it runs the jobs. */
+export interface Term {
+  epoch: number;
+  over: boolean;
+}
+
 /** One replica of the resource-store, for what it does unasked (apps/resource-store/src/background.ts). */
 export class Replica {
   private readonly relay: Relay;
   /** the term it believes to have; null: none */
-  private term: { epoch: number; over: boolean } | null = null;
+  private term: Term | null = null;
   private pausedUntil = 0;
 
   constructor(
@@ -43,7 +49,7 @@ export class Replica {
   }
 
   /** Goes on inside this replica, now or when it is awake again, unless that term is over by then. */
-  later(millis: number, term: { over: boolean } | null, run: () => void): void {
+  later(millis: number, term: Term | null, run: () => void): void {
     this.world.at(millis, () => {
       const asleep = this.pausedUntil - this.world.now;
       if (asleep > 0) return this.later(asleep, term, run);
@@ -72,7 +78,7 @@ export class Replica {
   }
 
   private lead(epoch: number): void {
-    const term = { epoch, over: false };
+    const term: Term = { epoch, over: false };
     this.term = term;
     this.world.note(() => `${this.name} runs the jobs, term ${epoch}`);
     this.relay.begin(term);
@@ -81,14 +87,14 @@ export class Replica {
   }
 
   /** Handlers that are away are asked again. */
-  private presence(term: { over: boolean }): void {
+  private presence(term: Term): void {
     const { world } = this;
     if (!world.random.chance(world.faults.loss) && world.store.dueWork.wakeOldestWaiting() > 0) world.hintDue();
     this.later(PRESENCE_MILLIS, term, () => this.presence(term));
   }
 
   /** What lifted pauses held, and what waits for a place that nobody asks for. */
-  private gates(term: { over: boolean }): void {
+  private gates(term: Term): void {
     const { world } = this;
     const { gates } = world.store;
     if (world.mutant !== 'place-never-given-on' && gates.wakeLifted() + gates.wakeOverlooked() > 0) world.hintDue();

@@ -1,4 +1,4 @@
-import { uuidOf } from '@drover/kernel';
+import { purgeCommandOf } from '../engine/purges.js';
 import type { Applied } from '../store/rows.js';
 import type { StoreModel } from '../store/store-model.js';
 import type { Fail, Setting } from './setting.js';
@@ -32,9 +32,10 @@ export class PurgeChecks {
   /** Has everything that is to be purged been looked at? */
   swept({ resources, commands }: StoreModel): boolean {
     for (const { row } of resources.values()) {
-      if (row.state !== 'removed' || this.setting.typeAt(row.type, 0).purgeAfterMillis === null) continue;
+      const { id, type, state, removed } = row;
+      if (state !== 'removed' || this.setting.typeAt(type, 0).purgeAfterMillis === null) continue;
       // One that was tried and cancelled is tried again when its command is forgotten.
-      if (!commands.has(uuidOf(`purge/${row.id}/${row.removed}`))) return false;
+      if (!commands.has(purgeCommandOf(id, removed!))) return false;
     }
     return true;
   }

@@ -1,5 +1,6 @@
+import type { DuePurge } from '@drover/contracts';
 import { uuidOf } from '@drover/kernel';
-import type { DuePurge, PurgePage, SweepPlace } from '../store/operations.js';
+import type { PurgePage, SweepPlace } from '../store/operations.js';
 import type { SimEngine } from './sim-engine.js';
 
 const EVERY_MILLIS = 3_000;
@@ -41,7 +42,7 @@ export class Purges {
 
   /** A refusal is none of ours to mend: the next sweep looks again. */
   private purge({ resourceId, type, revision, removed }: DuePurge, done: () => void): void {
-    const commandId = uuidOf(`purge/${resourceId}/${removed}`);
+    const commandId = purgeCommandOf(resourceId, removed);
     this.engine.link.purging(resourceId, removed, commandId);
     this.engine.commands.carryOut(
       { kind: 'start', commandId, type, verb: 'purge', resourceId, data: {}, expectRevision: revision },
@@ -49,4 +50,9 @@ export class Purges {
       done,
     );
   }
+}
+
+/** The command of the purge of a resource that was removed then: the same for every engine and sweep. */
+export function purgeCommandOf(resourceId: number, removed: number): string {
+  return uuidOf(`purge/${resourceId}/${removed}`);
 }

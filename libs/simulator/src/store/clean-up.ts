@@ -1,8 +1,9 @@
-import type { DuePurge, PurgePage, SweepPlace } from './operations.js';
+import type { DuePurge } from '@drover/contracts';
+import type { DuePurgesRequest, PurgePage, SweepPlace } from './operations.js';
 import type { StoredResource } from './rows.js';
 import type { Tables } from './tables.js';
 
-const DAY_MILLIS = 86_400_000;
+export const DAY_MILLIS = 86_400_000;
 /** The lease of the engine that sweeps. */
 const SWEEP = 'purge';
 
@@ -15,7 +16,7 @@ export class CleanUp {
   ) {}
 
   /** A page of what was removed long enough ago, by type, then by the time of removal; for one engine at a time. */
-  duePurges(request: { engine: string; leaseMillis: number; limit: number; after: SweepPlace | null }): PurgePage {
+  duePurges(request: DuePurgesRequest): PurgePage {
     const page = this.page(request);
     this.tables.record({ kind: 'duePurges', request, page });
     return page;
@@ -47,7 +48,7 @@ export class CleanUp {
     tables.record({ kind: 'deletePurged', days, deleted });
   }
 
-  private page({ engine, leaseMillis, limit, after }: Parameters<CleanUp['duePurges']>[0]): PurgePage {
+  private page({ engine, leaseMillis, limit, after }: DuePurgesRequest): PurgePage {
     const { tables, purgeAfter } = this;
     const now = tables.now();
     const lease = tables.leases.get(SWEEP);

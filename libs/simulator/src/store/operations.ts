@@ -1,4 +1,4 @@
-import type { CircuitState, CommitOutcome, CommitTransition, HandlerLimits } from '@drover/contracts';
+import type { CircuitState, CommitOutcome, CommitTransition, DuePurge, HandlerLimits } from '@drover/contracts';
 import type { GivenSlot, LeaseRequest } from '@drover/process-model';
 
 /** What an engine asks of a handler's gate; as the contract `admitAttempts`. */
@@ -18,12 +18,12 @@ export interface SweepPlace {
   resourceId: number;
 }
 
-/** A resource that has been removed for long enough. */
-export interface DuePurge {
-  resourceId: number;
-  type: string;
-  revision: number;
-  removed: number;
+/** What an engine asks for a page of what is due to be purged; as the contract `listDuePurges`, but for the place. */
+export interface DuePurgesRequest {
+  engine: string;
+  leaseMillis: number;
+  limit: number;
+  after: SweepPlace | null;
 }
 
 /** A page of what is due to be purged. `mine`: this engine holds the lease of the sweep. */
@@ -61,7 +61,7 @@ export type StoreOperation =
     }
   | {
       kind: 'duePurges';
-      request: { engine: string; leaseMillis: number; limit: number; after: SweepPlace | null };
+      request: DuePurgesRequest;
       page: PurgePage;
     }
   /** everything has come to rest: a time to compare what is stored */

@@ -15,6 +15,7 @@ import { TransitionStream } from '../outside/transition-stream.js';
 import { Watcher } from '../outside/watcher.js';
 import { WorkStream } from '../outside/work-stream.js';
 import { Random } from '../random.js';
+import { DAY_MILLIS } from '../store/clean-up.js';
 import type { StoreOperation } from '../store/operations.js';
 import { StoreModel } from '../store/store-model.js';
 import { drawFaults, type Faults, NO_FAULTS, onlyOutside } from './faults.js';
@@ -40,7 +41,6 @@ const MAX_ENGINES = 3;
 const REPLICAS = 2;
 /** History is kept for so long, and purged resources with it. */
 const RETENTION_DAYS = 31;
-const DAY_MILLIS = 86_400_000;
 const AWAITING_CHILDREN: ReadonlySet<string> = new Set(['waitingChildren', 'canceling']);
 
 export interface WorldOptions {
