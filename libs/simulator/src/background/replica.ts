@@ -4,15 +4,10 @@ import { Relay } from './relay.js';
 /** Asked for this often; it lasts for three tries. */
 const RENEW_MILLIS = 1_500;
 const LEASE_MILLIS = 5_000;
+/** The one lease of all jobs. */
+const JOBS = 'background';
 const PRESENCE_MILLIS = 1_000;
 const GATES_MILLIS = 500;
-
-/** Which replica of the store runs the jobs, as the lease in the database says. */
-export interface JobLease {
-  holder: Replica | null;
-  epoch: number;
-  expiresAt: number;
-}
 
 /** The time for which a replica believes that it runs the jobs. */
 export interface Term {
@@ -30,7 +25,6 @@ export class Replica {
   constructor(
     private readonly world: World,
     readonly name: string,
-    private readonly lease: JobLease,
   ) {
     this.relay = new Relay(world, this);
     this.renew();
@@ -63,17 +57,9 @@ export class Replica {
   }
 
   private renew(): void {
-    const { world, lease } = this;
-    const free = lease.holder === null || lease.holder === this || lease.expiresAt < world.now;
-    if (!free) this.stop();
-    else {
-      if (lease.holder !== this) lease.epoch++;
-      Object.assign(lease, { holder: this, expiresAt: world.now + LEASE_MILLIS });
-      if (this.term?.epoch !== lease.epoch) {
-        this.stop();
-        this.lead(lease.epoch);
-      }
-    }
+    const epoch = this.world.store.takeLease(JOBS, this.name, LEASE_MILLIS);
+    if (this.term?.epoch !== epoch) this.stop();
+    if (this.term === null && epoch !== null) this.lead(epoch);
     this.later(RENEW_MILLIS, null, () => this.renew());
   }
 

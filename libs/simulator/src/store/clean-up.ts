@@ -51,10 +51,7 @@ export class CleanUp {
   private page({ engine, leaseMillis, limit, after }: DuePurgesRequest): PurgePage {
     const { tables, purgeAfter } = this;
     const now = tables.now();
-    const lease = tables.leases.get(SWEEP);
-    if (lease !== undefined && lease.holder !== engine && lease.expiresAt > now)
-      return { mine: false, due: [], next: null };
-    tables.leases.set(SWEEP, { holder: engine, expiresAt: now + leaseMillis });
+    if (tables.takeLease(SWEEP, engine, leaseMillis) === null) return { mine: false, due: [], next: null };
     const looked = [...tables.resources.values()]
       .filter(({ row, purged }) => {
         const delay = purgeAfter.get(row.type);

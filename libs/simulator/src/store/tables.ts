@@ -34,7 +34,7 @@ export class Tables {
   readonly slots: { engine: string | null; epoch: number; expiresAt: number }[];
   readonly pauses = new Map<string, PauseRow>();
   readonly handlerGates = new Map<string, Gate>();
-  readonly leases = new Map<string, { holder: string; expiresAt: number }>();
+  readonly leases = new Map<string, { holder: string; epoch: number; expiresAt: number }>();
   readonly uuids = new Set<string>();
   registryRevision = 1;
   readonly now: () => number;
@@ -69,6 +69,17 @@ export class Tables {
 
   workOf(held: LiveProcess): WorkRow {
     return { process: readProcess(held, this.now()), resource: this.resources.get(held.row.resourceId)!.row };
+  }
+
+  /** Takes or renews the lease of a job. @returns its epoch, which rises with every change of hands; null: somebody else has it */
+  takeLease(job: string, holder: string, millis: number): number | null {
+    const now = this.now();
+    const lease = this.leases.get(job) ?? { holder, epoch: 1, expiresAt: now };
+    const mine = lease.holder === holder;
+    if (!mine && lease.expiresAt > now) return null;
+    const epoch = mine ? lease.epoch : lease.epoch + 1;
+    this.leases.set(job, { holder, epoch, expiresAt: now + millis });
+    return epoch;
   }
 
   /** Another set of handlers, or another definition: one revision covers both. */

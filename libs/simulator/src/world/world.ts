@@ -1,6 +1,6 @@
 import type { CommitOutcome, CommitTransition } from '@drover/contracts';
 import { ownProcess, type ProcessDefinition, type TypeDefinition } from '@drover/process-model';
-import { type JobLease, Replica } from '../background/replica.js';
+import { Replica } from '../background/replica.js';
 import type { Cause } from '../checks/cause.js';
 import { Checks } from '../checks/checks.js';
 import { EngineLife } from '../engine/engine-life.js';
@@ -137,8 +137,7 @@ export class World {
     this.clients = new Clients(this);
     this.pausing = new Pausing(this);
     this.engines.forEach((_, i) => this.boot(i));
-    const lease: JobLease = { holder: null, epoch: 0, expiresAt: 0 };
-    const replicas = Array.from({ length: REPLICAS }, (_, i) => new Replica(this, `store-${i + 1}`, lease));
+    const replicas = Array.from({ length: REPLICAS }, (_, i) => new Replica(this, `store-${i + 1}`));
     this.troubles = new Troubles(this, replicas);
     this.acting();
     this.redelivering();
