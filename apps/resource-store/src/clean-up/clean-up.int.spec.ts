@@ -4,7 +4,7 @@ import { AdmissionsService } from '../gates/admissions.service.js';
 import { HousekeepingJob } from '../partitions/housekeeping.job.js';
 import { LIST_DUE_PURGES } from '../sql/clean-up.sql.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
-import { create, finish, schedule } from '../testing/transitions.js';
+import { asksFor, create, finish, schedule } from '../testing/transitions.js';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -266,15 +266,7 @@ describe('gates of handlers', () => {
     const admissions = store.get(AdmissionsService);
     await Promise.all(Array.from({ length: 30 }, () => store.applied(create('creating'))));
     await store.sql(`update process_live set status = 'held', held_by = 'limit/demo'`);
-    const ask = () =>
-      admissions.admit({
-        handler: 'demo',
-        registryRevision: Number.MAX_SAFE_INTEGER,
-        limits: { maxInFlight: 4, circuitBreaker: null },
-        outcomes: { succeeded: false, failed: 0 },
-        limit: 1,
-        leaseMillis: 60_000,
-      });
+    const ask = () => admissions.admit(asksFor('demo', 4, { limit: 1 }));
     const deleting = `delete from handler_gate where handler = any (array(
       select handler from handler_gate for update skip locked))`;
     let over = false;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { DueWorkService } from '../due-work/due-work.service.js';
 import { RegistryService } from '../registry/registry.service.js';
 import { startTwoStores, type TestStore } from '../testing/start-store.js';
-import { blank, change, create, fields, start } from '../testing/transitions.js';
+import { asksFor, blank, change, create, fields, start } from '../testing/transitions.js';
 import { AdmissionsService, type AdmitRequest } from './admissions.service.js';
 import { GatesJob } from './gates.job.js';
 import { PausesService } from './pauses.service.js';
@@ -48,15 +48,7 @@ async function process(id: number): Promise<ProcessRow> {
 const revision = async (on = store): Promise<number> => (await on.get(RegistryService).read(0, null)).revision;
 
 async function ask(over: Partial<AdmitRequest> = {}, of = admissions) {
-  return of.admit({
-    handler: 'demo',
-    registryRevision: Number.MAX_SAFE_INTEGER,
-    limits: { maxInFlight: 3, circuitBreaker: null },
-    outcomes: { succeeded: false, failed: 0 },
-    limit: 200,
-    leaseMillis: 60_000,
-    ...over,
-  });
+  return of.admit(asksFor('demo', 3, over));
 }
 
 const idsOf = (work: WorkRow[]): number[] => work.map((row) => row.process.id);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { DueWorkService } from '../due-work/due-work.service.js';
 import { RegistryService } from '../registry/registry.service.js';
 import { startTwoStores, type TestStore } from '../testing/start-store.js';
-import { create, fields, finish, start } from '../testing/transitions.js';
+import { asksFor, create, fields, finish, start } from '../testing/transitions.js';
 import { AdmissionsService } from './admissions.service.js';
 import { LimitsService } from './limits.service.js';
 
@@ -48,14 +48,7 @@ async function held(count: number, accountId: number | null, gate = SCOPE, prior
 }
 
 async function admit(maxInFlight: number, handler = SCOPE, on = store): Promise<number[]> {
-  const { work } = await on.get(AdmissionsService).admit({
-    handler,
-    registryRevision: Number.MAX_SAFE_INTEGER,
-    limits: { maxInFlight, circuitBreaker: null },
-    outcomes: { succeeded: false, failed: 0 },
-    limit: 200,
-    leaseMillis: 60_000,
-  });
+  const { work } = await on.get(AdmissionsService).admit(asksFor(handler, maxInFlight));
   return work.map(({ process }) => process.id);
 }
 

@@ -1,6 +1,7 @@
 import type { CommitTransition, ProcessFields, ProcessInsert, ResourceChange } from '@drover/contracts';
 import { newToken, uuidv7 } from '@drover/kernel';
 import { guards } from '@drover/process-model';
+import type { AdmitRequest } from '../gates/admissions.service.js';
 
 /** Builders of transitions, with everything a test does not care about filled in. */
 
@@ -107,4 +108,17 @@ export function finish(
     end: { exitReason: 'DONE', progress: { v: 1 }, errorCode: null, errorMessage: null },
     ...over,
   });
+}
+
+/** An engine asks for places at a gate, and has no outcomes to tell. */
+export function asksFor(handler: string, maxInFlight: number, over: Partial<AdmitRequest> = {}): AdmitRequest {
+  return {
+    handler,
+    registryRevision: Number.MAX_SAFE_INTEGER,
+    limits: { maxInFlight, circuitBreaker: null },
+    outcomes: { succeeded: false, failed: 0 },
+    limit: 200,
+    leaseMillis: 60_000,
+    ...over,
+  };
 }
