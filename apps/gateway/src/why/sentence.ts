@@ -1,6 +1,6 @@
 import type { FinishedProcessRow, ResourceRow, WhyChild, WhyGate } from '@drover/contracts';
 import { formatId, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
-import { splitScope } from '@drover/process-model';
+import { isScope, scopeName, splitScope } from '@drover/process-model';
 import { maxInFlightOf, type Work } from './work.js';
 
 /** What the sentence is about besides its processes. */
@@ -136,16 +136,20 @@ function holderOf(work: Work, { name, readAt }: Subject): string {
   return `by the pause of ${scope}, set${who} ${duration(readAt - pause.since)} ago${reason}; lift it, cancel or force the process`;
 }
 
-function limitText(handler: string, gate: WhyGate | null, maxInFlight: number | null): string {
+/** @param name of a handler, or the scope of a limit of concurrency */
+function limitText(name: string, gate: WhyGate | null, maxInFlight: number | null): string {
   const circuit = gate?.circuit ?? null;
   if (circuit !== null && circuit.openForMillis !== null)
-    return `because handler ${handler} failed ${circuit.failures} times in a row: its circuit is open for ${duration(circuit.openForMillis)} more`;
+    return `because handler ${name} failed ${circuit.failures} times in a row: its circuit is open for ${duration(circuit.openForMillis)} more`;
   const { admitted = 0, ahead = 0 } = gate?.limit ?? {};
   const before = `${ahead} ${ahead === 1 ? 'process is' : 'processes are'} before it`;
   if (circuit !== null && circuit.opened)
-    return `while one attempt at a time tries whether handler ${handler} works again after ${circuit.failures} failures in a row; ${before}`;
+    return `while one attempt at a time tries whether handler ${name} works again after ${circuit.failures} failures in a row; ${before}`;
   const of = maxInFlight === null ? '' : ` of ${maxInFlight}`;
-  return `until handler ${handler} has a free place: ${admitted}${of} ${(maxInFlight ?? admitted) === 1 ? 'attempt is' : 'attempts are'} under way, ${before}`;
+  const isOne = (maxInFlight ?? admitted) === 1;
+  return isScope(name)
+    ? `until ${scopeName(name)} has a free place: ${admitted}${of} ${isOne ? 'process is' : 'processes are'} at work, ${before}`
+    : `until handler ${name} has a free place: ${admitted}${of} ${isOne ? 'attempt is' : 'attempts are'} under way, ${before}`;
 }
 
 function childrenText({ process }: Work, subject: Subject): string {

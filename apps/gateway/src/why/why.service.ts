@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { readWhy, SUBJECTS, type WhyProcess } from '@drover/contracts';
 import type { JsonObject } from '@drover/kernel';
-import { type BoundStep, ownProcess } from '@drover/process-model';
+import { type BoundStep, Limits, ownProcess } from '@drover/process-model';
 import { Backend } from '../backend/backend.js';
 import { HandlersOf } from '../introspection/handlers-of.js';
 import { Registry } from '../registry/registry.js';
@@ -29,18 +29,22 @@ export class Why {
     const { why } = await this.backend.call(readWhy, { resourceId: ref.number });
     if (why === null || why.resource.type !== ref.type.name) throw missing(ref);
     const stepsOf = await this.handlers.lookUp();
-    const around = await Promise.all(why.processes.map((process) => this.around(process, stepsOf(process.name))));
-    return whyJson(why, { type: ref.type, snapshot: await this.registry.snapshot(), base, around });
+    const snapshot = await this.registry.snapshot();
+    const limits = new Limits(snapshot.limits, snapshot.types);
+    const around = await Promise.all(
+      why.processes.map((process) => this.around(process, stepsOf(process.name), limits)),
+    );
+    return whyJson(why, { type: ref.type, snapshot, base, around });
   }
 
-  private async around(process: WhyProcess, steps: BoundStep[]): Promise<Around> {
+  private async around(process: WhyProcess, steps: BoundStep[], limits: Limits): Promise<Around> {
     const noted = stepOf(process);
     const step = steps.find(({ key }) => key === noted?.key) ?? null;
     const [type, presence] = await Promise.all([
       this.registry.typeAt(process.resourceType, process.definitionVersion),
       this.presence(process, step),
     ]);
-    return { definition: type === null ? null : ownProcess(type, process.name), step, ...presence };
+    return { definition: type === null ? null : ownProcess(type, process.name), step, limits, ...presence };
   }
 
   /** Whether somebody takes the events of a step now, and what waits for a handler whose delivery is durable. */

@@ -1,6 +1,6 @@
 import type { FinishedProcessRow, ResourceRow, WhyChild, WhyGate, WhyProcess, WhyRow } from '@drover/contracts';
 import type { JsonObject } from '@drover/kernel';
-import { type BoundStep, compileType, ownProcess, TypeRegistry } from '@drover/process-model';
+import { type BoundStep, compileType, Limits, NO_LIMITS, ownProcess, TypeRegistry } from '@drover/process-model';
 import { describe, expect, it } from 'vitest';
 import type { DurableHandler } from './durable-handlers.js';
 import type { Listening } from './listeners.js';
@@ -68,7 +68,7 @@ const NOW = Date.UTC(2026, 10, 22, 17);
 function why(rest: Partial<WhyRow>, listening: Listening = 'yes', of: Partial<Around> = {}): JsonObject {
   const whole: WhyRow = { resource: row(), processes: [], lastFinished: null, readAt: NOW, ...rest };
   const definition = ownProcess(type, 'instance.activate');
-  const around = whole.processes.map(() => ({ definition, step, listening, durable: null, ...of }));
+  const around = whole.processes.map(() => ({ definition, step, listening, durable: null, limits: NO_LIMITS, ...of }));
   return whyJson(whole, { type, snapshot, base: 'http://drover/v1', around });
 }
 
@@ -242,6 +242,31 @@ describe('the message', () => {
     expect(told(asked, 'unknown', null)).toMatch(/\(attempt 1 of 5\)$/);
   });
 
+  it('of a limit of concurrency names its scope, and how many are at work', () => {
+    const limits = new Limits([{ scope: 'account/5', maxConcurrent: 4, weight: 1 }], snapshot.types);
+    const held = (scope: string, admitted: number) => {
+      const process = live('held', { heldBy: `limit/${scope}`, gate: gate({ limit: { admitted, ahead: 1 } }) });
+      const answer = why({ resource: working, processes: [process] }, 'yes', { limits });
+      const { handler, kind, maxInFlight } = (answer['processes'] as { gate: JsonObject }[])[0]!.gate;
+      return [answer['message'], handler, kind, maxInFlight];
+    };
+    expect(held('account/5', 4)).toEqual([
+      expect.stringContaining(
+        'until account 1a5 has a free place: 4 of 4 processes are at work, 1 process is before it',
+      ),
+      null,
+      'limit',
+      4,
+    ]);
+    // The limit was taken away a moment ago.
+    expect(held('type/instance', 1)).toEqual([
+      expect.stringContaining('until type instance has a free place: 1 process is at work, 1 process is before it'),
+      null,
+      'limit',
+      null,
+    ]);
+  });
+
   it('of a handler with limits says how many attempts there may be, and that a circuit is being tried', () => {
     const limited = (handler: object, circuit: WhyGate['circuit']) => {
       const around = { step: { ...step, handler: { ...step.handler, ...handler } } as BoundStep };
@@ -357,7 +382,7 @@ describe('the facts', () => {
 
   it('names the heartbeat clock where silence ends the attempt first', () => {
     const beating = { ...step, handler: { ...step.handler, heartbeatMillis: 500 } };
-    const around = { definition: null, step: beating, listening: null, durable: null };
+    const around = { definition: null, step: beating, listening: null, durable: null, limits: NO_LIMITS };
     const clockOf = (attemptUntil: number) => {
       const bounds = { armedMillis: 500, attemptUntil, stepUntil: null };
       const progress = { step: 'handle.demo', attempt: 1, bounds };
@@ -452,7 +477,8 @@ it('counts attempts as the handler itself says, also in its retry policy', () =>
   const definition = ownProcess(type, 'instance.activate');
   const own = { ...step, handler: { ...step.handler, retry: { maxAttempts: 2 } } } as unknown as BoundStep;
   const attempts = (around: { definition: typeof definition; step: BoundStep }) =>
-    workOf(live('dispatched'), 'activating', { ...around, listening: null, durable: null }).maxAttempts;
+    workOf(live('dispatched'), 'activating', { ...around, listening: null, durable: null, limits: NO_LIMITS })
+      .maxAttempts;
   expect(attempts({ definition, step: own })).toBe(2);
   expect(attempts({ definition: null, step: own })).toBeNull();
 });

@@ -1,6 +1,6 @@
 import type { FinishedProcessRow, WhyRow } from '@drover/contracts';
 import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
-import { dates, legalActions, operatorActions, splitScope, type TypeDefinition } from '@drover/process-model';
+import { dates, legalActions, operatorActions, isScope, splitScope, type TypeDefinition } from '@drover/process-model';
 import type { RegistrySnapshot } from '@drover/registry';
 import { processUrl, resourceUrl } from '../resources/resource-json.js';
 import { sentence } from './sentence.js';
@@ -95,7 +95,7 @@ function gateFacts(work: Work): JsonObject | null {
   return {
     scope: heldBy,
     kind: kind === 'limit' ? (circuit?.opened === true ? 'circuit' : 'limit') : 'pause',
-    handler: kind === 'limit' || kind === 'handler' ? target : null,
+    handler: (kind === 'limit' && !isScope(target)) || kind === 'handler' ? target : null,
     ...dates('since', pause?.since ?? gate.heldSince),
     operator: pause?.operator ?? null,
     reason: pause?.reason ?? null,

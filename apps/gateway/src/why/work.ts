@@ -2,6 +2,8 @@ import type { WhyProcess } from '@drover/contracts';
 import {
   type BoundStep,
   heartbeatOf,
+  isScope,
+  type Limits,
   type ProcessDefinition,
   retryPolicyOf,
   splitScope,
@@ -21,6 +23,8 @@ export interface Around {
   listening: Listening | null;
   /** of a handler with durable delivery; null: it is none, or the broker did not answer */
   durable: DurableHandler | null;
+  /** of concurrency, as of the present revision */
+  limits: Limits;
 }
 
 /** A live process with what its notes say about the attempt under way. */
@@ -78,9 +82,10 @@ function maxAttemptsOf({ definition, step }: Around): number | null {
   return definition === null ? (handler?.retries ?? null) : retryPolicyOf(definition, handler).maxAttempts;
 }
 
-/** The limit of the handler whose place the process waits for; null: none, or it is a handler no more. */
-export function maxInFlightOf({ process, step }: Work): number | null {
+/** The limit whose place the process waits for: of a handler or of a scope. Null: none, or it is set no more. */
+export function maxInFlightOf({ process, step, limits }: Work): number | null {
   const [kind, target] = splitScope(process.heldBy);
+  if (kind === 'limit' && isScope(target)) return limits.maximumOf(target);
   return kind === 'limit' && step?.handler.name === target ? (step.handler.limits?.maxInFlight ?? null) : null;
 }
 

@@ -42,12 +42,12 @@ returning id`;
  * Places that are taken in a limit of concurrency: of processes that live, still bear the name of the scope (a delegate changes it), and neither wait for
  * an operator or for children nor for this very place.
  */
-const PLACES = (scope: string): string => `
+export const PLACES = (scope: string): string => `
   (select count(*)::int
-     from gate_place g join process_live p on p.id = g.process_id
-    where g.gate = ${scope} and p.status not in ('parked', 'waitingChildren')
-      and (p.held_by is distinct from 'limit/' || g.gate or p.admitted = g.gate)
-      and (g.gate not like 'process/%' or p.name = substr(g.gate, 9)))`;
+     from gate_place place join process_live holder on holder.id = place.process_id
+    where place.gate = ${scope} and holder.status not in ('parked', 'waitingChildren')
+      and (holder.held_by is distinct from 'limit/' || place.gate or holder.admitted = place.gate)
+      and (place.gate not like 'process/%' or holder.name = substr(place.gate, 9)))`;
 
 /** The gates that hold a process. Hops over the index: 100,000 held processes cost as many reads as there are gates. */
 const HOLDING = `

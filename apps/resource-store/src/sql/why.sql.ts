@@ -1,4 +1,5 @@
 import { millis } from './columns.sql.js';
+import { PLACES } from './gates.sql.js';
 import { FINISHED_COLUMNS, inMillis, PROCESS_COLUMNS, RESOURCE_COLUMNS } from './rows.sql.js';
 
 /** Children that an answer names; there may be thousands. */
@@ -12,8 +13,7 @@ const GATE = `
        from pause w where w.scope = p.held_by) y) as pause,
     case when starts_with(p.held_by, 'limit/') then (select to_json(y) from (select
       case when p.held_by like 'limit/%/%'
-           then (select count(*) from gate_place g join process_live a on a.id = g.process_id
-                  where g.gate = substr(p.held_by, 7) and a.status not in ('parked', 'waitingChildren') and a.held_by is distinct from p.held_by)
+           then ${PLACES('substr(p.held_by, 7)')}
            else (select count(*) from process_live a where a.admitted = substr(p.held_by, 7)) end as admitted,
       (select count(*) from process_live a
         where a.held_by = p.held_by and (a.priority > p.priority or (a.priority = p.priority and a.id < p.id))) as ahead

@@ -166,6 +166,7 @@ export const PARTS: Record<string, string> = {
   memberCondition: built,
   readMembers: built,
   setNumbering: 'at the first boot of a shard',
+  PLACES: 'a part of statements that are listed',
   RELATED_PAGE: 'a number',
   RELATION_LOCKS: 'a number',
   WORK_COLUMNS: columns,

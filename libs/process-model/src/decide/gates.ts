@@ -4,7 +4,7 @@ import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js'
 import type { BoundStep } from '../handlers/bindings.js';
 import { beforeTotal } from './attempts.js';
 import type { Draft, Effect, Surroundings } from './draft.js';
-import { isScope, type Limits } from './limits.js';
+import { isScope, type Limits, scopeName } from './limits.js';
 import { limitOf, splitScope } from './pauses.js';
 import { clip } from './progress.js';
 import type { StepError } from './reply.js';
@@ -184,10 +184,9 @@ function busyMessage(draft: Draft, name: string, failures: number | null): strin
 /** The failure of a process that waited for a place longer than its waiting clock allows, or null. */
 export function waitedTooLong(draft: Draft): StepError | null {
   const { heldBy, admitted, waitDeadlineInMillis } = draft.process;
-  const [kind] = splitScope(heldBy);
+  const [kind, name] = splitScope(heldBy);
   if (kind !== 'limit' || admitted !== null) return null;
-  const name = heldBy!.slice(limitOf('').length);
-  const who = isScope(name) ? `The limit of ${named(name)}` : `Handler ${name}`;
+  const who = isScope(name) ? `The limit of ${scopeName(name)}` : `Handler ${name}`;
   if (waitDeadlineInMillis === null || waitDeadlineInMillis > 0) return null;
   draft.expectPassed = 'wait';
   const message = `${who} has admitted no attempt of this process for ${draft.definition!.waitMillis} ms`;
@@ -218,13 +217,7 @@ function placeMessage(handler: string, { maxInFlight }: HandlerLimits): string {
 }
 
 function scopeMessage(scope: string, limits: Limits): string {
-  return `waiting: ${named(scope)} has its maximum of ${limits.maximumOf(scope)} at work`;
-}
-
-/** A scope in words: `type instance`, `account 1a5`. */
-function named(scope: string): string {
-  const [kind, name] = splitScope(scope);
-  return kind === 'account' ? `account ${formatId('a', Number(name))}` : `${kind} ${name}`;
+  return `waiting: ${scopeName(scope)} has its maximum of ${limits.maximumOf(scope)} at work`;
 }
 
 function circuitMessage(handler: string, failures: number): string {

@@ -14,7 +14,7 @@ export {
 export * from './executions.js';
 export * from './exit-reasons.js';
 export { operatorActions, operatorAudit } from './operate.js';
-export { isScope, type Limited, Limits, NO_LIMITS } from './limits.js';
+export { isScope, type Limited, Limits, NO_LIMITS, scopeName } from './limits.js';
 export { isPause, limitOf, NO_PAUSES, Pauses, splitScope } from './pauses.js';
 export { heartbeatOf, retryPolicyOf } from './policies.js';
 export { packProgress, type Progress, unpackProgress } from './progress.js';

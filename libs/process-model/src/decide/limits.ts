@@ -1,6 +1,8 @@
 import type { LimitRow } from '@drover/contracts';
+import { formatId } from '@drover/kernel';
 import { TypeRegistry } from '../definitions/registry.js';
 import type { TypeDefinition } from '../definitions/types.js';
+import { splitScope } from './pauses.js';
 
 /** What a process is to the limits of concurrency. */
 export interface Limited {
@@ -39,7 +41,7 @@ export class Limits {
   maximumOf(scope: string): number | null {
     const set = this.byScope.get(scope);
     if (set !== undefined) return set.maxConcurrent;
-    const [kind, name = ''] = scope.split('/', 2);
+    const [kind, name] = splitScope(scope);
     if (kind === 'type') return this.types.byName(name)?.maxConcurrent ?? null;
     return kind === 'process' ? (this.types.process(name)?.maxConcurrent ?? null) : null;
   }
@@ -73,4 +75,10 @@ export const NO_LIMITS = new Limits([], new TypeRegistry());
 /** Is it the scope of a limit of concurrency, rather than a handler's name? */
 export function isScope(gate: string): boolean {
   return gate.includes('/');
+}
+
+/** A scope in words: `type instance`, `account 1a5`. */
+export function scopeName(scope: string): string {
+  const [kind, name] = splitScope(scope);
+  return kind === 'account' ? `account ${formatId('a', Number(name))}` : `${kind} ${name}`;
 }

@@ -13,10 +13,11 @@ export function isPause(heldBy: string | null): boolean {
   return heldBy !== null && !heldBy.startsWith(LIMIT);
 }
 
-/** `handler/demo` is handler and demo; `cluster` has no second part. */
+/** `handler/demo` is handler and demo, `limit/type/instance` limit and `type/instance`; `cluster` has no second part. */
 export function splitScope(scope: string | null): [kind: string, target: string] {
-  const [kind = '', target = ''] = (scope ?? '').split('/', 2);
-  return [kind, target];
+  const text = scope ?? '';
+  const slash = text.indexOf('/');
+  return slash < 0 ? [text, ''] : [text.slice(0, slash), text.slice(slash + 1)];
 }
 
 /** The pauses that are set, as decisions ask for them. Never changes: one for each registry revision. */
