@@ -54,13 +54,14 @@ function condition({ field, modifier, value }: Filter, columns: FilterColumns, p
   return modifier === 'like' ? `(${column.sql}) like ${pattern}::text` : `(${column.sql}) not like ${pattern}::text`;
 }
 
-function valueFor(field: string, { type }: FilterColumn, value: Filter['value']): unknown {
+function valueFor(field: string, { type, cast }: FilterColumn, value: Filter['value']): unknown {
   const fail = (what: string): never => {
     throw new DroverError('InvalidFilter', `${field} is compared with ${what}`, { fieldName: field });
   };
   switch (type) {
     case 'number': {
       const number = typeof value === 'boolean' || value === '' ? NaN : Number(value);
+      if (cast === 'bigint' && !Number.isSafeInteger(number)) return fail('a whole number');
       return Number.isFinite(number) ? number : fail('a number');
     }
     case 'boolean': {
@@ -80,7 +81,7 @@ function valueFor(field: string, { type }: FilterColumn, value: Filter['value'])
 }
 
 const ENVELOPE: Record<string, FilterColumn> = {
-  id: { sql: 'r.id', type: 'number' },
+  id: { sql: 'r.id', type: 'number', cast: 'bigint' },
   kind: { sql: 'r.kind', type: 'text' },
   state: { sql: 'r.state', type: 'text' },
   transitioning: { sql: 'r.transitioning', type: 'text' },

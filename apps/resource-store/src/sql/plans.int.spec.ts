@@ -222,6 +222,7 @@ const BUILT: [string, () => Promise<unknown>, number, boolean][] = [
     300,
     false,
   ],
+  ['a resource by number', () => query().resources(resources({ filters: [equal('id', '77')] })), 10, false],
   ['a resource by uuid', () => query().resources(resources({ filters: [equal('uuid', 'u77')] })), 10, false],
   ['a page of what references a resource', () => query().resources(resources({ relation: toHost })), 60, false],
   ['a page through a table between', () => query().resources(resources({ relation: through })), 80, false],
