@@ -159,10 +159,10 @@ function overNats(bus: MessageBus, ends: Ends, faults: boolean): RunOne {
   };
 }
 
-/** One request, answered when the process has ended. As many connections as there are open requests, kept alive. */
-function overHttp(url: string): Pick<Measured, 'runOne' | 'close'> {
+/** Starts through the gateway: one request each, answered when the process has ended, on connections that are kept alive. */
+export function gatewayAt(url: string, connections: number) {
   const pool = new Pool(url, {
-    connections: MAX_CONNECTIONS,
+    connections,
     pipelining: 1,
     headersTimeout: LOST_MILLIS,
     bodyTimeout: LOST_MILLIS,
@@ -170,14 +170,25 @@ function overHttp(url: string): Pick<Measured, 'runOne' | 'close'> {
   });
   const headers = { 'content-type': 'application/json', prefer: `wait=${LOST_MILLIS / 1_000}` };
   const body = JSON.stringify({ note: 'bench' });
+  return {
+    start: async (resourceId: number) => {
+      const path = `/v1/benchthings/${formatId(BENCH_PREFIX, resourceId)}?action=run`;
+      const response = await pool.request({ method: 'POST', path, headers, body });
+      const answer = (await response.body.json()) as { state?: string; code?: string };
+      return { status: response.statusCode, headers: response.headers, answer };
+    },
+    close: () => pool.close(),
+  };
+}
+
+function overHttp(url: string): Pick<Measured, 'runOne' | 'close'> {
+  const { start, close } = gatewayAt(url, MAX_CONNECTIONS);
   const runOne: RunOne = async (resourceId) => {
-    const path = `/v1/benchthings/${formatId(BENCH_PREFIX, resourceId)}?action=run`;
-    const response = await pool.request({ method: 'POST', path, headers, body });
-    const answer = (await response.body.json()) as { state?: string; code?: string };
-    if (response.statusCode !== 202) throw new Error(`${response.statusCode} ${answer.code ?? ''}: start`);
+    const { status, answer } = await start(resourceId);
+    if (status !== 202) throw new Error(`${status} ${answer.code ?? ''}: start`);
     if (answer.state !== 'idle') throw new Error(`still ${answer.state} after the wait`);
   };
-  return { runOne, close: () => pool.close() };
+  return { runOne, close };
 }
 
 /** As a gateway waits: the message of the end is safe to lose, the store knows. */
