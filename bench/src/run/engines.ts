@@ -51,6 +51,8 @@ export interface DroverOptions {
   filled: number;
   /** of the gateway; absent: processes are started over NATS */
   httpUrl?: string;
+  /** whose starts they are, over NATS; absent: nobody's */
+  account?: number;
 }
 
 /** The handler's program was just started. @throws when it does not answer for ten seconds */
@@ -68,7 +70,7 @@ export async function untilHandlerListens(connection: NatsConnection): Promise<v
 
 /** Drover: the type is declared, the handlers registered and the resources created through the front door. */
 export async function drover(connection: NatsConnection, options: DroverOptions): Promise<Measured> {
-  const { count, faults, filled, httpUrl } = options;
+  const { count, filled, httpUrl } = options;
   const bus = new MessageBus(connection);
   const ends = new Ends(connection);
   const patience = AbortSignal.timeout(60_000);
@@ -115,7 +117,7 @@ export async function drover(connection: NatsConnection, options: DroverOptions)
   };
   if (filled === 0) await Promise.all(Array.from({ length: 64 }, creating));
   const client =
-    httpUrl === undefined ? { runOne: overNats(bus, ends, faults), close: async () => undefined } : overHttp(httpUrl);
+    httpUrl === undefined ? { runOne: overNats(bus, ends, options), close: async () => undefined } : overHttp(httpUrl);
   if (resources.length > 0) await untilItRuns(client.runOne, resources[0]!);
   return { resources, ...client };
 }
@@ -132,13 +134,14 @@ async function untilItRuns(runOne: RunOne, resource: number): Promise<void> {
   }
 }
 
-function overNats(bus: MessageBus, ends: Ends, faults: boolean): RunOne {
+function overNats(bus: MessageBus, ends: Ends, { faults, account }: DroverOptions): RunOne {
   return async (resourceId, accepted) => {
     const end = ends.expect();
     const start = {
       commandId: faults ? uuidv7() : null,
       commandHash: null,
       notify: end.subject,
+      account: account ?? null,
       process: 'benchthing.run',
       resourceId,
       data: { note: 'bench' },

@@ -1,79 +1,43 @@
 /**
  * One account starts everything it has at once; another one goes on with its few. How much slower do those become? Prints one JSON line.
  */
-import { type ProcessEnded, startProcess, SUBJECTS } from '@drover/contracts';
+import { startProcess } from '@drover/contracts';
 import { DroverError, isRefusedLoad, retryAfterMillis } from '@drover/kernel';
 import { connectNats, MessageBus } from '@drover/messaging';
 import { type Config, readConfig } from './config.js';
 import { atMost, type Criterion, none } from './criteria.js';
 import { drover } from './engines.js';
+import { ClosedLoop, type Outcome } from './load.js';
 import { seconds } from './measuring.js';
-import { Latencies, machine, round } from './result.js';
+import { type Latencies, machine, round } from './result.js';
 
 /** Times the other account's quiet p99 that its p99 may be during the flood. */
 const MOST_SLOWER = 3;
-const [FLOODING, QUIET] = [1, 2];
+const FLOODING = 1;
+const QUIET = 2;
 
 const config = readConfig<Config & { count: number; lanes: number }>();
 /** A connection of its own for each account, as two clients have. */
 const flooding = await connectNats(config.natsUrl, 'bench-flood');
 const quiet = await connectNats(config.natsUrl, 'bench-quiet');
-const { resources, close } = await drover(quiet, {
+const { runOne, resources, close } = await drover(quiet, {
   count: config.count + config.lanes * 8,
   handlers: config.handlers,
   faults: false,
   filled: 0,
+  account: QUIET,
 });
 const own = resources.slice(config.count);
 
-const ends = new Map<string, () => void>();
-let calls = 0;
-quiet.subscribe(SUBJECTS.notify('benchquiet', '*'), {
-  callback: (_error, message) => {
-    message.json<ProcessEnded>();
-    ends.get(message.subject)?.();
-    ends.delete(message.subject);
-  },
-});
-let latencies = new Latencies();
-const errors = new Map<string, number>();
-let over = false;
-const bus = new MessageBus(quiet);
-const lanes = Array.from({ length: config.lanes }, async (_, lane) => {
-  for (let turn = lane; !over; turn += config.lanes) {
-    const notify = SUBJECTS.notify('benchquiet', String(++calls));
-    const ended = new Promise<void>((resolve) => ends.set(notify, resolve));
-    const began = performance.now();
-    try {
-      await bus.request(startProcess, command(own[turn % own.length]!, QUIET!, notify));
-      await ended;
-      latencies.add(performance.now() - began);
-    } catch (error) {
-      const name = error instanceof DroverError ? error.code : String(error);
-      errors.set(name, (errors.get(name) ?? 0) + 1);
-      await seconds(0.05);
-    }
-  }
-});
+const [calm] = await beside(() => seconds(config.seconds), config.warmupSeconds);
+const [busy, { tookSeconds, ...flood }] = await beside(sendAll);
 
-await seconds(config.warmupSeconds);
-latencies = new Latencies();
-await seconds(config.seconds);
-const calm = latencies;
-latencies = new Latencies();
-const began = performance.now();
-const flood = await sendAll();
-const tookSeconds = (performance.now() - began) / 1_000;
-const busy = latencies;
-over = true;
-await Promise.all(lanes);
-
-const ratio = round(busy.at(0.99) / calm.at(0.99), 2);
+const ratio = round(busy.latencies.at(0.99) / calm.latencies.at(0.99), 2);
 const criteria: Criterion[] = [
   atMost("the other account's p99 during the flood, as a multiple of its quiet one", ratio, MOST_SLOWER, 'times'),
   none(
     'starts of the other account that were refused or failed',
-    [...errors.values()].reduce((sum, n) => sum + n, 0),
+    [calm, busy].flatMap((of) => Object.values(of.errors)).reduce((sum, n) => sum + n, 0),
   ),
   none('starts of the flood that were lost', config.count - flood.accepted),
 ];
@@ -84,10 +48,10 @@ console.log(
     date: new Date().toISOString(),
     count: config.count,
     lanes: config.lanes,
-    quiet: fields(calm),
-    flooded: fields(busy),
+    quiet: fields(calm.latencies),
+    flooded: fields(busy.latencies),
     flood: { ...flood, seconds: round(tookSeconds, 1), perSecond: round(flood.accepted / tookSeconds, 0) },
-    errors: Object.fromEntries(errors),
+    errors: { quiet: calm.errors, flooded: busy.errors },
     criteria,
     settings: config.settings,
     machine: machine(),
@@ -98,14 +62,33 @@ await close();
 await flooding.close();
 await quiet.close();
 
+/** Keeps the other account's few processes going until the work is done; those under way then count too. */
+async function beside<T>(work: () => Promise<T>, warmupSeconds = 0): Promise<[Outcome, T]> {
+  const load = new ClosedLoop(runOne, own, config.lanes);
+  load.start();
+  await seconds(warmupSeconds);
+  load.open();
+  const result = await work();
+  return [await load.stop(), result];
+}
+
 /** All at once; a refused start comes again when it was told to. Resolves when all were accepted. */
-async function sendAll(): Promise<{ accepted: number; refusals: number; unanswered: number }> {
+async function sendAll() {
   const floodBus = new MessageBus(flooding);
+  const began = performance.now();
   const count = { accepted: 0, refusals: 0, unanswered: 0 };
-  const one = async (resource: number): Promise<void> => {
+  const command = {
+    commandId: null,
+    commandHash: null,
+    notify: null,
+    account: FLOODING,
+    process: 'benchthing.run',
+    data: {},
+  };
+  const one = async (resourceId: number): Promise<void> => {
     for (;;) {
       try {
-        await floodBus.request(startProcess, command(resource, FLOODING!, null));
+        await floodBus.request(startProcess, { ...command, resourceId });
         count.accepted++;
         return;
       } catch (error) {
@@ -119,11 +102,7 @@ async function sendAll(): Promise<{ accepted: number; refusals: number; unanswer
     }
   };
   await Promise.all(resources.slice(0, config.count).map(one));
-  return count;
-}
-
-function command(resourceId: number, account: number, notify: string | null) {
-  return { commandId: null, commandHash: null, notify, account, process: 'benchthing.run', resourceId, data: {} };
+  return { ...count, tookSeconds: (performance.now() - began) / 1_000 };
 }
 
 function fields(of: Latencies) {
