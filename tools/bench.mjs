@@ -8,6 +8,7 @@
  *   npm run bench -- --compare --rounds 3             both, alternately, and the medians with their ratio
  *   npm run bench -- --smoke                          has the ratio to the limit engine fallen? half a minute
  *   npm run bench:scale [-- --small] [--keep --dir D] the same with a million resources and 10 million processes
+ *   npm run bench -- --hops [--inflight N]            where the time of a process goes, from message to message
  *   npm run bench -- --idle                           what a cluster costs that has nothing to do
  *   npm run bench -- --types 5000                     boot and first process with so many declared types
  *   npm run bench -- --waiting 100000                 memory with so many processes waiting for an absent handler
@@ -30,6 +31,7 @@ const { values: options } = parseArgs({
     compare: { type: 'boolean', default: false },
     smoke: { type: 'boolean', default: false },
     scale: { type: 'boolean', default: false },
+    hops: { type: 'boolean', default: false },
     idle: { type: 'boolean', default: false },
     types: { type: 'string' },
     waiting: { type: 'string' },
@@ -101,6 +103,7 @@ async function main() {
   const bench = await Bench.create({ options, say, print });
   if (options.smoke) return (await import('./lib/bench/smoke.mjs')).smoke(bench);
   if (options.scale) return (await import('./lib/bench/scale.mjs')).scale(bench);
+  if (options.hops) return (await import('./lib/bench/hops.mjs')).hops(bench);
   if (options.idle) return (await import('./lib/bench/idle.mjs')).idle(bench);
   if (options.types) return (await import('./lib/bench/types.mjs')).types(bench);
   if (options.waiting) return (await import('./lib/bench/waiting.mjs')).waiting(bench);
