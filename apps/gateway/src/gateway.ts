@@ -13,6 +13,9 @@ import { fastifyAdapter } from './http/fastify.js';
 import { installHooks } from './http/hooks.js';
 import { Overload } from './overload/overload.js';
 
+/** Connections that the system holds for a busy moment (the kernel's own bound may be lower): one that it drops is tried again after seconds. */
+const BACKLOG = 4_096;
+
 /** A running gateway. */
 export interface Gateway {
   /** public address, without a slash at the end */
@@ -37,7 +40,7 @@ export async function startGateway(options: GatewayOptions, logger: Logger): Pro
   const gatewayId = newToken();
   const connection = await connectNats(options.natsUrl, `gateway-${gatewayId}`);
   const app = await createApp(options, logger, new MessageBus(connection), gatewayId);
-  await app.listen(options.httpPort, options.httpHost);
+  await app.listen({ port: options.httpPort, host: options.httpHost, backlog: BACKLOG });
   started.readiness = app.get(Readiness);
   return {
     url: await app.getUrl(),

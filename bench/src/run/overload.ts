@@ -34,6 +34,7 @@ const { runOne, resources, close } = await drover(connection, {
 const sustainable = await sustained();
 const ranBefore = await finished();
 const gateway = gatewayAt(config.httpUrl!, config.connections);
+await gateway.connect();
 const seen = {
   sent: 0,
   accepted: 0,

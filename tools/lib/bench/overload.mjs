@@ -2,7 +2,7 @@ import { withCluster } from './cluster.mjs';
 
 /** Ten times the rate that HTTP sustains, for a minute, and what follows. */
 export function overload(bench) {
-  const config = { seconds: bench.number('seconds', 60), connections: bench.number('inflight', 8_000) };
+  const config = { seconds: bench.number('seconds', 60), connections: bench.number('inflight', 2_000) };
   return onCluster(bench, 'run/overload.js', { ...config, handlers: 1, http: true });
 }
 

@@ -41,22 +41,31 @@ export class GatewayMetrics {
     this.refused.inc({ reason });
   }
 
-  /** @param open commands that wait for an engine's answer */
-  observeCommands(open: () => number): void {
-    once(defaultRegistry, 'drover_gateway_commands_open', (name) => {
-      return new Gauge({
-        name,
-        help: 'Commands that wait for the answer of an engine',
-        collect() {
-          this.set(open());
-        },
-      });
-    });
+  /** @param present commands that wait for an engine's answer, and how many may at the moment */
+  observeCommands(present: () => { open: number; room: number }): void {
+    gauge('drover_gateway_commands_open', 'Commands that wait for the answer of an engine', () => present().open);
+    gauge(
+      'drover_gateway_commands_room',
+      'Commands that may wait at once, as the event loop keeps up',
+      () => present().room,
+    );
   }
 
   countError(code: string): void {
     this.errors.inc({ code });
   }
+}
+
+function gauge(name: string, help: string, value: () => number): void {
+  once(defaultRegistry, name, () => {
+    return new Gauge({
+      name,
+      help,
+      collect() {
+        this.set(value());
+      },
+    });
+  });
 }
 
 /** Two gateways in one test process share the process's registry. */

@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { type ErrorBody, isRefusedLoad, monotonicMillis, Throttle } from '@drover/kernel';
 import { GatewayMetrics } from '../health/metrics.js';
+import { Room } from './room.js';
 
-/** Commands that wait for an engine's answer at once. */
-const MAX_OPEN = 8_192;
+/** The event loop's own lateness is looked at this often, milliseconds. */
+const TICK_MILLIS = 50;
 /** Accounts remembered at once; who is not was refused nothing lately. */
 const MAX_ACCOUNTS = 1_000;
 
@@ -11,21 +12,37 @@ type Account = number | null;
 
 /**
  * Keeps from the engines what they would refuse anyway, before a body is read (ADR 053): of each account, as much as lately was accepted
- * and a half, and at most as many commands at once as there are places free.
+ * and a half, and at most as many commands at once as there are places free. There are as many places as the gateway's own event loop
+ * keeps up with.
  */
 @Injectable()
-export class Overload {
+export class Overload implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly throttles = new Map<Account, Throttle>();
   private readonly open = new Map<Account, number>();
+  private readonly room = new Room();
   private total = 0;
+  private ticking: NodeJS.Timeout | undefined;
 
   constructor(private readonly metrics: GatewayMetrics) {
-    metrics.observeCommands(() => this.total);
+    metrics.observeCommands(() => ({ open: this.total, room: this.room.size }));
+  }
+
+  onApplicationBootstrap(): void {
+    let due = monotonicMillis() + TICK_MILLIS;
+    this.ticking = setInterval(() => {
+      const now = monotonicMillis();
+      this.room.note(now - due, this.total);
+      due = now + TICK_MILLIS;
+    }, TICK_MILLIS);
+  }
+
+  beforeApplicationShutdown(): void {
+    clearInterval(this.ticking);
   }
 
   /** The refusal of a command that just arrives, or null: it may be sent. */
   refusal(account: Account): ErrorBody | null {
-    const full = (this.open.get(account) ?? 0) >= MAX_OPEN - this.total;
+    const full = (this.open.get(account) ?? 0) >= this.room.size - this.total;
     const throttle = this.throttles.get(account);
     if (!full && throttle === undefined) return null;
     const now = monotonicMillis();
