@@ -84,7 +84,11 @@ export class DroverError extends Error {
     message: string,
     readonly extra: { detail?: unknown; fieldName?: string; cause?: unknown } = {},
   ) {
+    // Refusals for load are made thousands of times a second, and nobody reads where they came from.
+    const depth = Error.stackTraceLimit;
+    if (code === 'Overloaded' || code === 'TooManyRequests') Error.stackTraceLimit = 0;
     super(message, extra.cause === undefined ? undefined : { cause: extra.cause });
+    Error.stackTraceLimit = depth;
     this.name = 'DroverError';
   }
 

@@ -3,7 +3,8 @@ const LEAST_ASKED = 20;
 /** Some always get through, so that the end of an overload is noticed. */
 const MOST_REFUSED = 0.95;
 const HALF_LIFE_MILLIS = 5_000;
-/** Longest time that a refused caller is sent away for, milliseconds. */
+/** Shortest and longest time that a refused caller is sent away for, milliseconds. */
+const MIN_RETRY_AFTER_MILLIS = 1_000;
 const MAX_RETRY_AFTER_MILLIS = 30_000;
 
 /**
@@ -34,10 +35,14 @@ export class Throttle {
     return random < Math.min(MOST_REFUSED, share);
   }
 
-  /** When a refused caller should come again: spread over a time that grows with the share of refusals. Milliseconds, at least 1,000. */
+  /**
+   * When a refused caller should come again, milliseconds: spread over a time that grows with the square of the load, since those who are refused
+   * again add to it.
+   */
   retryAfterMillis(random: number): number {
     const load = (this.asked + 1) / (this.taken + 1);
-    return Math.round(Math.min(MAX_RETRY_AFTER_MILLIS, 1_000 + random * 2_000 * load));
+    const spread = Math.min(MAX_RETRY_AFTER_MILLIS - MIN_RETRY_AFTER_MILLIS, 1_000 * load ** 2);
+    return Math.round(MIN_RETRY_AFTER_MILLIS + random * spread);
   }
 
   /** Nothing worth remembering is left. */
