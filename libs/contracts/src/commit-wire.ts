@@ -1,5 +1,5 @@
 import { DroverError } from '@drover/kernel';
-import type { CommitTransition, ProcessFields, ProcessInsert } from './commit.js';
+import type { CommitTransition } from './commit.js';
 import type { RelationRef } from './store.js';
 
 /**
@@ -31,17 +31,16 @@ export interface TransitionHead {
 }
 
 /**
- * A transition on its way to the database: encoded once, by whoever decided it. The store reads the head; the row goes into the
- * statement as it is (apps/resource-store/src/sql/columns.sql.ts), so that no service takes apart and puts together what only passes.
+ * A transition on its way to the database: encoded once, by whoever decided it. The store reads the head; row and shape go into the
+ * statement as they are (apps/resource-store/src/sql/columns.sql.ts), so that no service takes apart and puts together what only passes.
  */
 export interface EncodedTransition {
   head: TransitionHead;
-  /** a JSON object without line breaks: an absent column is null */
+  /** what nearly every transition has of its own: a JSON object without line breaks; an absent column is null */
   row: string;
+  /** what most transitions of a batch have in common, as `row`: each text of it is sent, and read by the database, once */
+  shape: string;
 }
-
-/** What a statement reads of one transition. */
-type Columns = Record<string, unknown>;
 
 /**
  * Flattens a transition. Guards against what no statement can make sense of, so that it costs one caller an answer, not a batch.
@@ -67,7 +66,7 @@ export function encodeTransition(transition: CommitTransition): EncodedTransitio
   if (transition.orphans === true) head.orphans = true;
   if (transition.unless !== undefined) head.unless = transition.unless;
   if (transition.relates !== undefined) head.relates = transition.relates;
-  return { head, row: JSON.stringify(columnsOf(transition)) };
+  return { head, row: JSON.stringify(rowOf(transition)), shape: JSON.stringify(shapeOf(transition)) };
 }
 
 function kindOf({ insert, processId, start, update, end, expectPassed, returnResource }: CommitTransition): CommitKind {
@@ -78,124 +77,148 @@ function kindOf({ insert, processId, start, update, end, expectPassed, returnRes
     : 'steps';
 }
 
-/** A batch as the wire carries it: a line of heads, then a line for each row. JSON has no line breaks of its own. */
+/** Heads of the wire, and for each the position of its shape. */
+interface BatchLine {
+  heads: TransitionHead[];
+  shapes: number[];
+}
+
+/** A batch as the wire carries it: a line of heads, a line for each row, a line for each shape. JSON has no line breaks of its own. */
 export const commitBatch = {
   encode(batch: readonly EncodedTransition[]): string {
-    return [JSON.stringify(batch.map(({ head }) => head)), ...batch.map(({ row }) => row)].join('\n');
+    const { shapes, positions } = shapesOf(batch);
+    const first: BatchLine = { heads: batch.map(({ head }) => head), shapes: positions };
+    return [JSON.stringify(first), ...batch.map(({ row }) => row), ...shapes].join('\n');
   },
 
   /** @throws DroverError InvalidBodyContent */
   decode(text: string): EncodedTransition[] {
-    const [first = '', ...rows] = text.split('\n');
-    const heads = JSON.parse(first) as TransitionHead[] | null;
-    if (!Array.isArray(heads) || heads.length !== rows.length)
-      throw new DroverError('InvalidBodyContent', 'A commit batch is a line of heads and a line for each row');
-    return heads.map((head, i) => ({ head, row: rows[i]! }));
+    const [first = '', ...lines] = text.split('\n');
+    const { heads, shapes } = (JSON.parse(first) ?? {}) as Partial<BatchLine>;
+    if (!Array.isArray(heads) || !Array.isArray(shapes) || shapes.length !== heads.length) throw malformed();
+    return heads.map((head, i) => {
+      const shape = lines[heads.length + shapes[i]!];
+      if (shape === undefined) throw malformed();
+      return { head, row: lines[i]!, shape };
+    });
   },
 };
 
-function columnsOf(transition: CommitTransition): Columns {
+const malformed = (): DroverError =>
+  new DroverError(
+    'InvalidBodyContent',
+    'A commit batch is a line of heads, a line for each row and one for each shape',
+  );
+
+/** The shapes of a batch, each once, and the position among them of each transition's own. */
+export function shapesOf(batch: readonly EncodedTransition[]): { shapes: string[]; positions: number[] } {
+  const known = new Map<string, number>();
+  const positions = batch.map(({ shape }) => {
+    const at = known.get(shape) ?? known.size;
+    if (at === known.size) known.set(shape, at);
+    return at;
+  });
+  return { shapes: [...known.keys()], positions };
+}
+
+/** What is undefined is left out of the text. A literal that names every column costs less than one that grows key by key. */
+const given = <T>(value: T | null | undefined): T | undefined => value ?? undefined;
+const flag = (condition: boolean): true | undefined => (condition ? true : undefined);
+
+function rowOf(transition: CommitTransition): object {
   const { insert, change, update, end, start } = transition;
-  const row: Columns = { reg: transition.registryRevision, field: transition.stateField };
-  put(row, 'chg', change === null ? null : true);
-  put(row, 'upd', update === null ? null : true);
-  put(row, 'fin', end === null ? null : true);
-  put(row, 'start', start === null ? null : true);
-  put(row, 'ret', transition.returnResource ? true : null);
-  put(row, 'cmd', transition.commandId);
-  put(row, 'hash', transition.commandHash);
-  put(row, 'res', transition.resourceId);
-  put(row, 'xtype', transition.expectType);
-  put(row, 'xrev', transition.expectRevision);
-  put(row, 'xstates', transition.expectStates);
-  put(row, 'pid', transition.processId);
-  put(row, 'pver', transition.processVersion);
-  put(row, 'xpast', transition.expectPassed);
-  put(row, 'par', transition.wakeParent);
-  if (change !== null) {
-    put(row, typeof change.toState === 'string' ? 'c_to' : 'c_map', change.toState);
-    row['c_kind'] = change.feedKind;
-    put(row, 'c_proc', change.process);
-    row['c_trans'] = change.transitioning;
-    put(row, 'c_msg', change.message);
-    put(row, 'c_prog', change.progress === null ? null : Math.round(change.progress));
-    put(row, 'c_data', change.data);
-    put(row, 'c_refs', change.refs);
-    if (change.name !== undefined) {
-      row['c_setname'] = true;
-      put(row, 'c_name', change.name);
-    }
-    if (change.description !== undefined) {
-      row['c_setdesc'] = true;
-      put(row, 'c_desc', change.description);
-    }
-  }
-  if (end !== null) {
-    row['e_exit'] = end.exitReason;
-    row['e_progress'] = end.progress;
-    put(row, 'e_code', end.errorCode);
-    put(row, 'e_msg', end.errorMessage);
-  }
-  if (update !== null) {
-    putFields(row, update);
-    put(row, 'p_cap', update.notAfter);
-  }
-  if (start !== null) putStart(row, start);
-  if (insert !== null) {
-    row['i_type'] = insert.type;
-    row['i_kind'] = insert.kind;
-    row['i_uuid'] = insert.uuid;
-    put(row, 'i_name', insert.name);
-    put(row, 'i_desc', insert.description);
-    row['i_data'] = insert.data;
-    put(row, 'i_account', insert.accountId);
-    put(row, 'i_refs', insert.refs);
-    row['i_regions'] = regionsOf(insert.regions, transition);
-  }
-  return row;
+  return {
+    cmd: given(transition.commandId),
+    hash: given(transition.commandHash),
+    res: given(transition.resourceId),
+    xrev: given(transition.expectRevision),
+    pid: given(transition.processId),
+    pver: given(transition.processVersion),
+    par: given(transition.wakeParent),
+    c_data: given(change?.data),
+    e_progress: end?.progress,
+    p_progress: isShared(transition) ? undefined : (update ?? start)?.progress,
+    p_cap: given(update?.notAfter),
+    p_token: start?.token,
+    p_data: start?.data,
+    p_notify: given(start?.notify),
+    i_uuid: insert?.uuid,
+    i_name: given(insert?.name),
+    i_desc: given(insert?.description),
+    i_data: insert?.data,
+    i_refs: insert?.refs,
+  };
 }
 
-function putFields(row: Columns, fields: ProcessFields): void {
-  row['p_name'] = fields.name;
-  row['p_status'] = fields.status;
-  put(row, 'p_waiting', fields.waitingHandler);
-  put(row, 'p_slot', fields.slot);
-  row['p_dispatch'] = fields.dispatch;
-  row['p_execs'] = fields.executionCount;
-  row['p_progress'] = fields.progress;
-  put(row, 'p_pred', fields.predecessorId);
-  put(row, 'p_held', fields.heldBy);
-  put(row, 'p_adm', fields.admitted);
-  put(row, 'p_code', fields.errorCode);
-  put(row, 'p_msg', fields.errorMessage);
-  putClock(row, 'p_dl', fields.deadlineMillis);
-  putClock(row, 'p_wdl', fields.waitDeadlineMillis);
-  if (fields.wakeMillis === 'deadline') row['p_wakedl'] = true;
-  else if (fields.wakeMillis === 'keep') row['p_wakekeep'] = true;
-  else put(row, 'p_wake', fields.wakeMillis);
+/** The progress of a process that begins is that of its neighbours; where it goes on, or follows another one, their pasts differ. */
+const isShared = ({ processId }: CommitTransition): boolean => processId === null;
+
+function shapeOf(transition: CommitTransition): object {
+  const { insert, change, update, end, start } = transition;
+  const fields = update ?? start;
+  const toState = given(change?.toState);
+  const progress = given(change?.progress);
+  const wake = fields?.wakeMillis;
+  return {
+    reg: transition.registryRevision,
+    field: transition.stateField,
+    chg: flag(change !== null),
+    upd: flag(update !== null),
+    fin: flag(end !== null),
+    start: flag(start !== null),
+    ret: flag(transition.returnResource),
+    xtype: given(transition.expectType),
+    xstates: given(transition.expectStates),
+    xpast: given(transition.expectPassed),
+    c_to: typeof toState === 'string' ? toState : undefined,
+    c_map: typeof toState === 'string' ? undefined : toState,
+    c_kind: change?.feedKind,
+    c_proc: given(change?.process),
+    c_trans: change?.transitioning,
+    c_msg: given(change?.message),
+    c_prog: progress === undefined ? undefined : Math.round(progress),
+    c_refs: change?.refs,
+    c_setname: flag(change?.name !== undefined),
+    c_name: given(change?.name),
+    c_setdesc: flag(change?.description !== undefined),
+    c_desc: given(change?.description),
+    e_exit: end?.exitReason,
+    e_code: given(end?.errorCode),
+    e_msg: given(end?.errorMessage),
+    p_name: fields?.name,
+    p_status: fields?.status,
+    p_waiting: given(fields?.waitingHandler),
+    p_slot: given(fields?.slot),
+    p_dispatch: fields?.dispatch,
+    p_execs: fields?.executionCount,
+    p_progress: isShared(transition) ? start?.progress : undefined,
+    p_pred: given(fields?.predecessorId),
+    p_held: given(fields?.heldBy),
+    p_adm: given(fields?.admitted),
+    p_code: given(fields?.errorCode),
+    p_msg: given(fields?.errorMessage),
+    p_dl: clock(fields?.deadlineMillis),
+    p_dlkeep: flag(fields?.deadlineMillis === 'keep'),
+    p_wdl: clock(fields?.waitDeadlineMillis),
+    p_wdlkeep: flag(fields?.waitDeadlineMillis === 'keep'),
+    p_wake: clock(wake),
+    p_wakedl: flag(wake === 'deadline'),
+    p_wakekeep: flag(wake === 'keep'),
+    p_began: given(start?.beganState),
+    p_defver: start?.definitionVersion,
+    p_prio: start?.priority,
+    p_parent: given(start?.parentId),
+    p_pdisp: given(start?.parentDispatch),
+    p_total: given(start?.totalMillis),
+    i_type: insert?.type,
+    i_kind: insert?.kind,
+    i_account: given(insert?.accountId),
+    i_regions: insert === null ? undefined : regionsOf(insert.regions, transition),
+  };
 }
 
-function putStart(row: Columns, start: ProcessInsert): void {
-  putFields(row, start);
-  put(row, 'p_began', start.beganState);
-  row['p_defver'] = start.definitionVersion;
-  row['p_token'] = start.token;
-  row['p_data'] = start.data;
-  put(row, 'p_notify', start.notify);
-  row['p_prio'] = start.priority;
-  put(row, 'p_parent', start.parentId);
-  put(row, 'p_pdisp', start.parentDispatch);
-  put(row, 'p_total', start.totalMillis);
-}
-
-function putClock(row: Columns, key: string, millis: number | 'keep' | null): void {
-  if (millis === 'keep') row[`${key}keep`] = true;
-  else put(row, key, millis);
-}
-
-function put(row: Columns, key: string, value: unknown): void {
-  if (value !== null && value !== undefined) row[key] = value;
-}
+const clock = (millis: number | string | null | undefined): number | undefined =>
+  typeof millis === 'number' ? millis : undefined;
 
 /** Regions of a new resource as they are stored; the one that the first process moves is already in its transitioning state. */
 function regionsOf(initial: Record<string, string>, { change, stateField }: CommitTransition): unknown {

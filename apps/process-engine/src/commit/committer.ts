@@ -32,7 +32,7 @@ export class Committer {
   private lane(): Batcher<EncodedTransition, Committed> {
     return new Batcher<EncodedTransition, Committed>({
       flush: (batch) => this.send(batch),
-      bytesOf: ({ row }) => row.length,
+      bytesOf: ({ row, shape }) => row.length + shape.length,
       // Two transitions of one resource in one statement: the later would see the earlier one's guard fail.
       keyOf: ({ head }) => head.resourceId ?? undefined,
     });

@@ -1,4 +1,4 @@
-import type { EncodedTransition, SweptProcess } from '@drover/contracts';
+import { type EncodedTransition, shapesOf, type SweptProcess } from '@drover/contracts';
 import { callBackoffMillis, monotonicMillis, sleep, DroverError, Batcher } from '@drover/kernel';
 import { constraintOf, failureKind, PinnedConnection, type Run, sqlState, type Statement } from '@drover/database';
 import type { DataSource } from 'typeorm';
@@ -52,9 +52,9 @@ export interface CommitRow {
   removed: number | null;
 }
 
-/** A commit statement: $1 is the batch, the further parameters are lists of its rows' keys. */
+/** A commit statement: $1 is the batch, $2 and $3 are lists of its rows' keys, $4 and $5 its shapes. */
 export interface CommitStatement extends Statement {
-  keys: readonly RowKey[];
+  keys: readonly [RowKey, RowKey];
 }
 
 type RowKey = 'resourceId' | 'commandId' | 'uuid';
@@ -88,7 +88,7 @@ export class CommitLane {
       flush: (rows) => this.flush(rows),
       maxItems: () => MAX_ROWS,
       maxBytes: MAX_BYTES,
-      bytesOf: ({ row }) => row.length,
+      bytesOf: ({ row, shape }) => row.length + shape.length,
       keyOf: ({ head }) => head.resourceId ?? undefined,
     });
   }
@@ -146,7 +146,9 @@ export class CommitLane {
 
   private async execute(run: Run, rows: EncodedTransition[]): Promise<CommitRow[]> {
     const batch = `[${rows.map(({ row }) => row).join(',')}]`;
-    const values = [batch, ...this.options.statement.keys.map((key) => keysOf(rows, key))];
+    const { shapes, positions } = shapesOf(rows);
+    const keys = this.options.statement.keys.map((key) => keysOf(rows, key));
+    const values = [batch, ...keys, positions, `[${shapes.join(',')}]`];
     const results = await run<CommitRow>(this.options.statement, values);
     if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
     return results.sort((a, b) => a.n - b.n);

@@ -1,4 +1,4 @@
-import { encodeTransition } from '@drover/contracts';
+import { type EncodedTransition, encodeTransition, shapesOf } from '@drover/contracts';
 import { rows } from '@drover/database';
 import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,10 +20,10 @@ beforeAll(async () => {
   client = await connectionOf(store);
   await client.query(PINNED_SETTINGS);
   for (const { name, text } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
-    await client.query(`prepare "${name}"(json, bigint[], uuid[]) as ${text}`);
+    await client.query(`prepare "${name}"(json, bigint[], uuid[], int[], json) as ${text}`);
   await client.query(`prepare "${LOCK_FAMILY.name}"(bigint[], bigint[], bigint[]) as ${LOCK_FAMILY.text}`);
   await client.query(`prepare "${WAKE_ORPHANS.name}"(bigint[]) as ${WAKE_ORPHANS.text}`);
-  await client.query(`prepare inserts(json, uuid[], text[]) as ${COMMIT_INSERTS.text}`);
+  await client.query(`prepare inserts(json, uuid[], text[], int[], json) as ${COMMIT_INSERTS.text}`);
 });
 afterAll(async () => {
   client.release();
@@ -43,17 +43,20 @@ async function expectPinned(statement: string, values: string[]): Promise<void> 
   expect(plan.map((node) => node['Node Type'])).not.toContain('Nested Loop');
 }
 
+const list = (values: unknown[]): string => `{${values.join()}}`;
+
+/** Values of a commit statement, as literals. */
+function valuesOf(batch: EncodedTransition[], ...keys: string[]): string[] {
+  const { shapes, positions } = shapesOf(batch);
+  return [`[${batch.map(({ row }) => row).join()}]`, ...keys, list(positions), `[${shapes.join()}]`];
+}
 const transitionBatch = (): string[] => {
   const batch = [schedule(1), finish(2, 3, 1, 'removed'), schedule(4)].map(encodeTransition);
-  return [
-    `[${batch.map(({ row }) => row).join(',')}]`,
-    '{1,2,4}',
-    `{${batch.flatMap(({ head }) => head.commandId ?? [])}}`,
-  ];
+  return valuesOf(batch, '{1,2,4}', list(batch.flatMap(({ head }) => head.commandId ?? [])));
 };
 const insertBatch = (): string[] => {
   const batch = [create('creating'), create('creating')].map(encodeTransition);
-  return [`[${batch.map(({ row }) => row).join(',')}]`, '{}', `{${batch.map(({ head }) => head.uuid)}}`];
+  return valuesOf(batch, '{}', list(batch.map(({ head }) => head.uuid)));
 };
 
 async function expectAllPinned(): Promise<void> {

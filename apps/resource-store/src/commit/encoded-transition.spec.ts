@@ -1,9 +1,24 @@
+import {
+  commitBatch,
+  type CommitTransition,
+  encodeTransition,
+  type ProcessFields,
+  type ProcessInsert,
+  shapesOf,
+} from '@drover/contracts';
 import { describe, expect, it } from 'vitest';
+import { INSERT_COLUMNS, namesOf, TRANSITION_COLUMNS } from '../sql/columns.sql.js';
 import { blank, change, create, fields, finish, schedule, start } from '../testing/transitions.js';
-import { commitBatch, encodeTransition } from '@drover/contracts';
 
-const row = (transition: Parameters<typeof encodeTransition>[0]): Record<string, unknown> =>
-  JSON.parse(encodeTransition(transition).row) as Record<string, unknown>;
+type Columns = Record<string, unknown>;
+
+const parsed = (text: string): Columns => JSON.parse(text) as Columns;
+
+/** All that a statement reads of a transition. */
+const row = (transition: CommitTransition): Columns => {
+  const encoded = encodeTransition(transition);
+  return { ...parsed(encoded.shape), ...parsed(encoded.row) };
+};
 
 describe('a batch on the wire', () => {
   it('arrives as it was sent, whatever line breaks its values hold', () => {
@@ -15,7 +30,25 @@ describe('a batch on the wire', () => {
     expect(batch.map(({ head }) => head.kind)).toEqual(['starts', 'ends', 'inserts', 'starts']);
   });
 
-  it.each(['[]\n{}', '[["starts"]]', '{}\n{}', 'null'])('is refused when heads and rows do not match: %j', (text) => {
+  it('carries what several transitions have in common once', () => {
+    const batch = [schedule(7), schedule(8), schedule(9, { expectStates: ['error'] }), schedule(10)].map(
+      encodeTransition,
+    );
+    const { shapes, positions } = shapesOf(batch);
+    expect(positions).toEqual([0, 0, 1, 0]);
+    expect(shapes).toEqual([batch[0]!.shape, batch[2]!.shape]);
+    expect(commitBatch.encode(batch).split('\n')).toHaveLength(1 + 4 + 2);
+  });
+
+  it.each([
+    '[]\n{}',
+    '[["starts"]]',
+    '{}\n{}',
+    'null',
+    '{"heads":[{}],"shapes":[]}\n{}',
+    '{"heads":[{}],"shapes":[0]}\n{}',
+    '{"heads":[{}],"shapes":[1]}\n{}\n{}',
+  ])('is refused when heads, rows and shapes do not match: %j', (text) => {
     expect(() => commitBatch.decode(text)).toThrow(expect.objectContaining({ code: 'InvalidBodyContent' }));
   });
 });
@@ -74,3 +107,185 @@ describe('a transition as a row', () => {
     expect(() => encodeTransition(transition)).toThrow('makes no sense');
   });
 });
+
+/** A process with every field given, in one of its two ways. */
+const fullFields = (odd: boolean): ProcessFields =>
+  fields({
+    waitingHandler: odd ? 'demo' : null,
+    slot: odd ? null : 3,
+    progress: { v: 1, plan: ['a "quoted" step\n', '\u2028'] },
+    predecessorId: odd ? 5 : null,
+    heldBy: odd ? 'account/7' : null,
+    admitted: odd ? null : 'type/volume',
+    errorCode: odd ? 'Late' : null,
+    errorMessage: odd ? 'too\tlate' : null,
+    deadlineMillis: odd ? 'keep' : 4.5,
+    waitDeadlineMillis: odd ? 'keep' : 86_400_000,
+    wakeMillis: odd ? 'deadline' : 0,
+  });
+
+const fullStart = (odd: boolean): ProcessInsert =>
+  start({
+    ...fullFields(odd),
+    beganState: odd ? 'active' : null,
+    data: { n: -0, nested: { text: '"' } },
+    notify: odd ? 'drover.ended.x' : null,
+    priority: odd ? -1 : 2,
+    parentId: odd ? 9 : null,
+    parentDispatch: odd ? 1 : null,
+    totalMillis: odd ? 1_000 : null,
+  });
+
+/** Transitions that have, together, every column. */
+const manyShapes: [string, CommitTransition][] = [false, true].flatMap((odd): [string, CommitTransition][] => {
+  const whole = change(odd ? { active: 'idle' } : 'idle', {
+    message: odd ? 'it\'s "moving"' : null,
+    progress: odd ? 41.6 : null,
+    data: odd ? { list: [1, null] } : null,
+    ...(odd ? { name: null, description: 'd', refs: ['host:7'] } : { name: 'n' }),
+  });
+  const guarded = {
+    expectType: 'volume',
+    expectRevision: 4,
+    expectStates: ['active', 'inactive'],
+    returnResource: odd,
+  };
+  const end = { exitReason: 'DONE', progress: { v: 2 }, errorCode: odd ? 'E' : null, errorMessage: odd ? 'm' : null };
+  const held = { resourceId: 1, processId: 2, processVersion: 3, wakeParent: odd ? 8 : null };
+  const insert = { ...create().insert!, accountId: odd ? 7 : null, name: odd ? null : 'i', description: 'd' };
+  const regions: Record<string, string> = odd ? { field: 'off' } : {};
+  return (
+    [
+      ['a start', schedule(1, { ...guarded, change: whole, start: fullStart(odd) })],
+      ['a write', blank({ ...guarded, resourceId: 1, change: whole })],
+      ['an end', finish(1, 2, 3, 'idle', { ...guarded, ...held, returnResource: false, change: whole, end })],
+      ['a chain', blank({ ...guarded, ...held, change: whole, end, start: fullStart(odd) })],
+      [
+        'an update',
+        blank({
+          ...guarded,
+          ...held,
+          change: odd ? null : whole,
+          expectPassed: odd ? 'wait' : null,
+          update: { ...fullFields(odd), notAfter: odd ? 1_795_403_921_205 : null, wakeMillis: odd ? 'keep' : null },
+        }),
+      ],
+      [
+        'an insert',
+        create('x', { insert: { ...insert, regions, refs: ['a:1'] }, change: whole, start: fullStart(odd) }),
+      ],
+    ] as const
+  ).map(([name, transition]) => [`${name}, ${odd ? 'odd' : 'even'}`, transition]);
+});
+
+describe('the text of a transition', () => {
+  it.each(manyShapes)('of %s holds its columns, and nothing else', (_, transition) => {
+    expect(row(transition)).toEqual(JSON.parse(JSON.stringify(columnsOf(transition))));
+  });
+
+  it.each(manyShapes)('of %s is wholly read by its statement', (_, transition) => {
+    const encoded = encodeTransition(transition);
+    const { kind } = encoded.head;
+    const columns = kind === 'inserts' ? INSERT_COLUMNS : TRANSITION_COLUMNS[kind];
+    // A new resource has its name already.
+    const unread = kind === 'inserts' ? ['c_setname', 'c_name', 'c_setdesc', 'c_desc'] : [];
+    const keys = (text: string): string[] => Object.keys(parsed(text)).filter((key) => !unread.includes(key));
+    expect(namesOf(columns.row)).toEqual(expect.arrayContaining(keys(encoded.row)));
+    expect(namesOf(columns.shape)).toEqual(expect.arrayContaining(keys(encoded.shape)));
+  });
+
+  it('has, in all of these, every column of every statement', () => {
+    const columns = [INSERT_COLUMNS, ...Object.values(TRANSITION_COLUMNS)];
+    const written = new Set(manyShapes.flatMap(([, transition]) => Object.keys(row(transition))));
+    expect([...new Set(columns.flatMap((of) => [...namesOf(of.row), ...namesOf(of.shape)]))].sort()).toEqual(
+      [...written].sort(),
+    );
+  });
+});
+
+/** The same columns, written down plainly. */
+function columnsOf(t: CommitTransition): Columns {
+  const { insert, change: moves, update, end, start: starts } = t;
+  const process = starts ?? update;
+  const clock = (key: string, millis: number | 'keep' | null): Columns =>
+    millis === 'keep' ? { [`${key}keep`]: true } : { [key]: millis };
+  const wake = process?.wakeMillis;
+  const columns: Columns = {
+    reg: t.registryRevision,
+    field: t.stateField,
+    chg: moves !== null || null,
+    upd: update !== null || null,
+    fin: end !== null || null,
+    start: starts !== null || null,
+    ret: t.returnResource || null,
+    cmd: t.commandId,
+    hash: t.commandHash,
+    res: t.resourceId,
+    xtype: t.expectType,
+    xrev: t.expectRevision,
+    xstates: t.expectStates,
+    pid: t.processId,
+    pver: t.processVersion,
+    xpast: t.expectPassed,
+    par: t.wakeParent,
+    ...(moves && {
+      [typeof moves.toState === 'string' ? 'c_to' : 'c_map']: moves.toState,
+      c_kind: moves.feedKind,
+      c_proc: moves.process,
+      c_trans: moves.transitioning,
+      c_msg: moves.message,
+      c_prog: moves.progress === null ? null : Math.round(moves.progress),
+      c_data: moves.data,
+      c_refs: moves.refs,
+      c_setname: moves.name !== undefined || null,
+      c_name: moves.name,
+      c_setdesc: moves.description !== undefined || null,
+      c_desc: moves.description,
+    }),
+    ...(end && { e_exit: end.exitReason, e_progress: end.progress, e_code: end.errorCode, e_msg: end.errorMessage }),
+    ...(process && {
+      p_name: process.name,
+      p_status: process.status,
+      p_waiting: process.waitingHandler,
+      p_slot: process.slot,
+      p_dispatch: process.dispatch,
+      p_execs: process.executionCount,
+      p_progress: process.progress,
+      p_pred: process.predecessorId,
+      p_held: process.heldBy,
+      p_adm: process.admitted,
+      p_code: process.errorCode,
+      p_msg: process.errorMessage,
+      ...clock('p_dl', process.deadlineMillis),
+      ...clock('p_wdl', process.waitDeadlineMillis),
+      ...(wake === 'deadline' ? { p_wakedl: true } : wake === 'keep' ? { p_wakekeep: true } : { p_wake: wake }),
+    }),
+    ...(update && { p_cap: update.notAfter }),
+    ...(starts && {
+      p_began: starts.beganState,
+      p_defver: starts.definitionVersion,
+      p_token: starts.token,
+      p_data: starts.data,
+      p_notify: starts.notify,
+      p_prio: starts.priority,
+      p_parent: starts.parentId,
+      p_pdisp: starts.parentDispatch,
+      p_total: starts.totalMillis,
+    }),
+    ...(insert && {
+      i_type: insert.type,
+      i_kind: insert.kind,
+      i_uuid: insert.uuid,
+      i_name: insert.name,
+      i_desc: insert.description,
+      i_data: insert.data,
+      i_account: insert.accountId,
+      i_refs: insert.refs,
+      i_regions:
+        Object.keys(insert.regions).length === 0
+          ? null
+          : { field: { state: 'off', transitioning: 'no', message: null, progress: null } },
+    }),
+  };
+  return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== null && value !== undefined));
+}

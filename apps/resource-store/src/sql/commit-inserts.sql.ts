@@ -1,9 +1,9 @@
-import { claimOf, fromNow, HANDLER_STATES, INSERT_COLUMNS, isPause, millis, wakeAt } from './columns.sql.js';
+import { batchOf, claimOf, fromNow, HANDLER_STATES, INSERT_COLUMNS, isPause, millis, wakeAt } from './columns.sql.js';
 
 /**
  * Commits a batch of new resources, each with its first revision, its first process and its feed row. Same rules as
  * commit-transitions; a uuid that another transaction takes at the same moment raises 23505, and the batch is repeated.
- * $1 the batch, $2 its command ids, $3 its uuids
+ * $1 the batch, $2 its command ids, $3 its uuids, $4 and $5 its shapes (columns.sql.ts)
  */
 export const COMMIT_INSERTS = {
   name: 'commit-inserts',
@@ -17,9 +17,8 @@ taken as materialized (
 ),
 input as materialized (
   select i.*, ${claimOf('i.i_type', 'i.next_state', 'i.i_name')} as claim
-    from (select x.ordinality::int as n, x.*,
-                 case when c_map is not null then c_map ->> 'requested' else coalesce(c_to, 'requested') end as next_state
-            from rows from (json_to_recordset($1::json) as (${INSERT_COLUMNS})) with ordinality x) i
+    from (select x.*, case when c_map is not null then c_map ->> 'requested' else coalesce(c_to, 'requested') end as next_state
+            from (${batchOf(INSERT_COLUMNS)}) x) i
 ),
 claimed as materialized (
   select claim from resource_data

@@ -1,4 +1,6 @@
 import {
+  batchOf,
+  type BatchColumns,
   claimOf,
   fromNow,
   GONE_STATES,
@@ -18,7 +20,7 @@ interface Parts {
   ends: boolean;
   /** a process may go on */
   updates: boolean;
-  columns: string;
+  columns: BatchColumns;
 }
 
 const when = (wanted: boolean, sql: string, otherwise = ''): string => (wanted ? sql : otherwise);
@@ -85,8 +87,7 @@ ${when(
   `         case when i.p_dlkeep then p.deadline else ${when(updates, `least(${fromNow('i.p_dl')}, case when i.p_dl is not null then ${instant('i.p_cap')} end)`, fromNow('i.p_dl'))} end as next_deadline,
          case when i.p_wdlkeep then p.wait_deadline + rests.lasted else ${fromNow('i.p_wdl')} end as next_wait,\n`,
 )}${when(updates, `         rests.lasted,\n`)}         i.*, r.type, r.kind, r.account_id, r.revision, r.state as main_state, r.transitioning, r.message, r.progress, r.regions
-    from (select x.ordinality::int as n, x.*
-            from rows from (json_to_recordset($1::json) as (${columns})) with ordinality x) i
+    from (${batchOf(columns)}) i
     left join held r on r.id = i.res
     left join live p on p.resource_id = i.res and p.state_field = i.field
    cross join lateral (
@@ -291,7 +292,7 @@ ${when(
 
 /**
  * Commits a batch of transitions of existing resources: one statement, one round trip, one transaction.
- * $1 the batch, $2 numbers of its resources, $3 its command ids
+ * $1 the batch, $2 numbers of its resources, $3 its command ids, $4 and $5 its shapes (columns.sql.ts)
  *
  * - `held` and `live` lock the resource rows, then their live processes, each in id order: two stores never deadlock.
  *   Parents and children of a batch are locked in that order before it (family.sql.ts): `parents` waits for none of them.

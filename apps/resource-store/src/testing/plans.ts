@@ -175,6 +175,8 @@ export const PARTS: Record<string, string> = {
   FINISHED_COLUMNS: columns,
   TRANSITION_COLUMNS: columns,
   INSERT_COLUMNS: columns,
+  namesOf: columns,
+  batchOf: 'a part of the commit statements',
   GONE_STATES: columns,
   HANDLER_STATES: columns,
   millis: columns,
