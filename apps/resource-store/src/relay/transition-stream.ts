@@ -81,7 +81,7 @@ export class TransitionStream {
       const subject = SUBJECTS.transition(facts.resourceType, verb, kind);
       let text = texts.get(resource);
       if (text === undefined) texts.set(resource, (text = JSON.stringify(resource)));
-      const body = `${JSON.stringify(facts).slice(0, -1)},"resource":${text}}`;
+      const body = Buffer.from(`${JSON.stringify(facts).slice(0, -1)},"resource":${text}}`);
       const fence = end + i;
       if (i === last) {
         const options = { expect: { lastSequence: fence }, timeout: 5_000, retries: 0 };
