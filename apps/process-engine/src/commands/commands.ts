@@ -149,7 +149,8 @@ export class Commands {
         return this.planUnrelated(definition, type, await this.read(request.resourceId, type.name), start);
       }
       const around = await this.registry.around(type);
-      return { ...planStart(definition, numberOf(request.resourceId), around, start), around, before: null };
+      const { transition, effects } = planStart(definition, numberOf(request.resourceId), around, start);
+      return { transition, effects, around, before: null };
     }, planOn);
   }
 

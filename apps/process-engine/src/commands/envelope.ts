@@ -4,7 +4,7 @@ import { DroverError, isJsonObject, type JsonObject } from '@drover/kernel';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** What each key of a command must be where it is given; keys are checked before anything is looked up by them. */
-const KEYS: Record<string, { is: (value: unknown) => boolean; must: string }> = {
+const KEYS = Object.entries<{ is: (value: unknown) => boolean; must: string }>({
   commandId: { is: (value) => typeof value === 'string' && UUID.test(value), must: 'be a UUID' },
   commandHash: { is: isText, must: 'be text' },
   notify: { is: (value) => typeof value === 'string' && NOTIFY_PATTERN.test(value), must: 'be drover.notify.<a>.<b>' },
@@ -16,7 +16,7 @@ const KEYS: Record<string, { is: (value: unknown) => boolean; must: string }> = 
   action: { is: isText, must: 'be text' },
   state: { is: isText, must: 'be text' },
   operator: { is: isText, must: 'be text' },
-};
+});
 
 /**
  * Checks what every command carries. Anybody on the broker may send one: nothing of it may reach a batch unseen.
@@ -24,7 +24,7 @@ const KEYS: Record<string, { is: (value: unknown) => boolean; must: string }> = 
  */
 export function checkEnvelope(command: unknown): asserts command is JsonObject {
   if (!isJsonObject(command)) throw new DroverError('InvalidBodyContent', 'A command must be a JSON object');
-  for (const [key, { is, must }] of Object.entries(KEYS)) {
+  for (const [key, { is, must }] of KEYS) {
     const value = command[key];
     if (value !== undefined && value !== null && !is(value))
       throw new DroverError('InvalidBodyContent', `The command's "${key}" must ${must}`, { fieldName: key });
