@@ -31,7 +31,9 @@ const commit = (kind: 'starts' | 'ends', numbers: number[]): Message => ({
   subject: 'drover.store.commit',
   reply: `_INBOX.engine.${kind}${numbers.join('-')}`,
   body: commitBatch.encode(
-    numbers.map((resourceId) => ({ head: { kind, resourceId }, row: '{}' }) as unknown as EncodedTransition),
+    numbers.map(
+      (resourceId) => ({ head: { kind, resourceId }, row: '{}', shape: '{}' }) as unknown as EncodedTransition,
+    ),
   ),
 });
 const committed = (kind: 'starts' | 'ends', numbers: number[]): Message => ({
