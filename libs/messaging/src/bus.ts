@@ -169,7 +169,7 @@ function tooMuch(message: string): DroverError {
   });
 }
 
-/** JSON as it travels. Of a `Buffer`, since short ones share a pool: a `TextEncoder` allocates each apart (0.8 µs more for 350 bytes). */
+/** JSON as it travels. Of a `Buffer`, since short ones share a pool: a `TextEncoder` allocates each apart (0.5 µs more for 350 bytes). */
 function bytesOf(value: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(value));
 }
