@@ -1,6 +1,5 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import helmet from '@fastify/helmet';
 import type { GatewayConfig } from '@drover/config';
 import { newToken } from '@drover/kernel';
 import { connectNats, MessageBus } from '@drover/messaging';
@@ -72,6 +71,5 @@ async function createApp(
   // There is no authentication yet, so the rules hold however DROVER_AUTH is set.
   const rules = { enforce: true, allowedHosts: [...options.allowedHosts] };
   installHooks(fastify, rules, app.get(Overload), app.get(GatewayMetrics));
-  await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
   return app;
 }

@@ -59,6 +59,19 @@ export class MessageBus {
   }
 
   /**
+   * As {@link request}, but sent together with the others of this turn of the event loop: for whoever is asked by many clients, each on a
+   * connection of its own. One by one they cost a system call each, here and at the broker, and begin batches of one at the other side.
+   */
+  async requestTogether<Request, Reply>(
+    contract: RequestContract<Request, Reply>,
+    request: Request,
+    timeoutMillis: number = contract.timeoutMillis,
+  ): Promise<Reply> {
+    await new Promise<void>((resolve) => this.outbox.add(resolve));
+    return this.request(contract, request, timeoutMillis);
+  }
+
+  /**
    * Repeats a request that is safe to repeat until it is answered, with back-off: a batch is never dropped because a peer reconnects.
    * Ends early only with an answer (also an error that repeating cannot cure) or when `signal` aborts.
    */
