@@ -124,6 +124,12 @@ describe('the lock of a data folder', () => {
 });
 
 describe('ports', () => {
+  it('free ones are others each time, and none that an outgoing connection could get', async () => {
+    const ports = [await freePort(), await freePort(), await freePort()];
+    expect(new Set(ports).size).toBe(3);
+    for (const port of ports) expect(port).toBeLessThan(32_768);
+  });
+
   it('a default that is taken gives the next free one and says so; a configured one is an error', async () => {
     const port = await freePort();
     const server = createServer().listen(port, '127.0.0.1');

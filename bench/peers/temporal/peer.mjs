@@ -19,7 +19,7 @@ export async function up(kit, { shards, connections, pollers }) {
   const database = new URL(postgres.url);
   for (const name of ['temporal', 'temporal_visibility']) await schema(kit, join(binaries, 'sql'), database, name);
 
-  const ports = await kit.lowPorts(8);
+  const ports = await kit.ports(8);
   const configFile = join(kit.dir, 'temporal.yaml');
   await writeFile(configFile, JSON.stringify(configuration(database, ports, shards, connections), null, 2)); // JSON is YAML
   const server = kit.command('temporal-server', join(binaries, 'server'), [

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startChild } from '../children.mjs';
 import { ROOT } from '../install.mjs';
-import { choosePort, freePort } from '../ports.mjs';
+import { freePort } from '../ports.mjs';
 import { startPostgresServer } from '../postgres.mjs';
 import { run } from '../run.mjs';
 import { runClient } from './client.mjs';
@@ -98,16 +98,6 @@ class Kit {
   async ports(count) {
     const ports = new Set();
     while (ports.size < count) ports.add(await freePort());
-    return [...ports];
-  }
-
-  /** Free ports below 32,768, for who keeps a port in a signed 16-bit number. */
-  async lowPorts(count) {
-    const ports = new Set();
-    while (ports.size < count) {
-      const fallback = 20_000 + Math.floor(Math.random() * 12_000);
-      ports.add((await choosePort({ fallback, name: 'a peer' })).port);
-    }
     return [...ports];
   }
 
