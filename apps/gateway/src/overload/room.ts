@@ -1,7 +1,7 @@
 /** Of commands that wait for an engine's answer at once, however much it keeps up with. */
 const MOST = 2_048;
-/** Fewer than so many are no overload, however late the event loop is. */
-const LEAST = 192;
+/** Never less: a caller with half as many open is no overload, however late the event loop is, as that of a program that has just begun. */
+const LEAST = 640;
 /** Later than this, the event loop has more requests before it than it can look at in time; milliseconds. */
 const LATE_MILLIS = 100;
 const SHRINK = 0.7;
