@@ -1,6 +1,6 @@
 import type { FinishedProcessRow, WhyRow } from '@drover/contracts';
 import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
-import { dates, legalActions, operatorActions, isScope, splitScope, type TypeDefinition } from '@drover/process-model';
+import { dates, isScope, legalActions, operatorActions, splitScope, type TypeDefinition } from '@drover/process-model';
 import type { RegistrySnapshot } from '@drover/registry';
 import { processUrl, resourceUrl } from '../resources/resource-json.js';
 import { sentence } from './sentence.js';

@@ -9,8 +9,7 @@ type Work = () => Promise<CommandReply>;
 
 /** What a command is to the intake. */
 interface Asked {
-  /** the command's own id, with what was asked: whoever asks again asks the same */
-  key: string;
+  kind: 'create' | 'update' | 'start';
   account: number | null;
   /** of its process; null: it never waits */
   priority: (types: TypeRegistry) => number | null;
@@ -34,7 +33,7 @@ export class CommandIntake {
 
   create(request: RequestOf<typeof createResource>, work: Work): Promise<CommandReply> {
     return this.admit(request, work, {
-      key: `create ${keyOf(request)}`,
+      kind: 'create',
       account: numberOf(request?.account ?? request?.accountId),
       priority: (types) => priorityOf(types.byName(String(request?.type)), 'create'),
     });
@@ -42,7 +41,7 @@ export class CommandIntake {
 
   update(request: RequestOf<typeof updateResource>, work: Work): Promise<CommandReply> {
     return this.admit(request, work, {
-      key: `update ${keyOf(request)}`,
+      kind: 'update',
       account: numberOf(request?.account),
       priority: (types) => priorityOf(types.byName(String(request?.type)), 'update'),
     });
@@ -50,7 +49,7 @@ export class CommandIntake {
 
   start(request: RequestOf<typeof startProcess>, work: Work): Promise<CommandReply> {
     return this.admit(request, work, {
-      key: `start ${keyOf(request)}`,
+      kind: 'start',
       account: numberOf(request?.account),
       priority: (types) => {
         const process = types.process(String(request?.process));
@@ -59,10 +58,12 @@ export class CommandIntake {
     });
   }
 
-  private admit(request: Identified, work: Work, { key, account, priority }: Asked): Promise<CommandReply> {
+  private admit(request: Identified, work: Work, { kind, account, priority }: Asked): Promise<CommandReply> {
     const admitted = (): Promise<CommandReply> =>
       this.intake.admit({ account, priority: () => priority(this.registry.mirror.snapshot.types) }, work);
     if (typeof request?.commandId !== 'string') return admitted();
+    // Its own id, with what was asked: whoever asks again asks the same.
+    const key = `${kind} ${request.commandId} ${String(request.commandHash)}`;
     const first = this.underWay.get(key);
     if (first !== undefined) return first;
     const answer = admitted().finally(() => this.underWay.delete(key));
@@ -72,8 +73,6 @@ export class CommandIntake {
 }
 
 type Identified = { commandId?: unknown; commandHash?: unknown } | undefined;
-
-const keyOf = (request: Identified): string => `${String(request?.commandId)} ${String(request?.commandHash)}`;
 
 /** Null: of the product's own types. A handler can be registered whatever waits. */
 function priorityOf(type: TypeDefinition | undefined, verb: string): number | null {
