@@ -44,7 +44,7 @@ export class RegistryEntity {
   revision: number;
 }
 
-/** What was last applied from the folder of definitions, by `type/<name>` or `handler/<name>`. */
+/** What was last applied from the folders of definitions: `type/<name>`, `handler/<name>`, and a whole folder as `folder/<system|own>`. */
 @Entity('definition_file')
 export class DefinitionFileEntity {
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'definition_file_pkey' })

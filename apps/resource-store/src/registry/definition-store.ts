@@ -1,11 +1,14 @@
 import type { DefinitionRow } from '@drover/contracts';
 import { oneRow, rows, type Queryable } from '@drover/database';
+import { DroverError } from '@drover/kernel';
 import { compileType, type ResourceTypeDocument, type TypeDefinition } from '@drover/process-model';
 import {
   ADD_REGION,
   COUNT_IN_STATES,
   INSERT_DEFINITION,
+  INSERT_DEFINITIONS,
   JOIN_REGISTRY,
+  LAST_VERSIONS,
   LOCK_REGISTRY,
   RAISE_REVISION,
   READ_DEFINITION,
@@ -34,9 +37,9 @@ export async function raiseRevision(on: Queryable): Promise<number> {
   return (await oneRow<{ revision: number }>(on, RAISE_REVISION))!.revision;
 }
 
-/** The newest version of every type that is not deleted. */
-export function presentDefinitions(on: Queryable): Promise<StoredDefinition[]> {
-  return rows<StoredDefinition>(on, READ_DEFINITIONS, [0, '', ALL]);
+/** The newest version of every type that changed after a revision; of 0: of every type that is not deleted. */
+export function definitionsSince(on: Queryable, revision: number): Promise<StoredDefinition[]> {
+  return rows<StoredDefinition>(on, READ_DEFINITIONS, [revision, '', ALL]);
 }
 
 /** A given version, or the newest one (also of a deleted type). */
@@ -57,9 +60,41 @@ export async function insertDefinition(
   return (await oneRow<StoredDefinition>(on, INSERT_DEFINITION, values))!;
 }
 
-/** The stored document was checked when it was declared: this cannot fail for what a released version accepted. */
-export function compiled(row: StoredDefinition | DefinitionRow): TypeDefinition {
-  return compileType(row.document as unknown as ResourceTypeDocument, { version: row.version, system: row.system });
+/** What a declaration stores besides what is the same for all of them. */
+export type NewDefinition = Pick<StoredDefinition, 'name' | 'version' | 'document' | 'hash' | 'warnings'>;
+
+/** Rows of one statement: a document may have 1 MiB. */
+const ROWS_PER_INSERT = 200;
+
+/** Several at once. */
+export async function insertDefinitions(
+  on: Queryable,
+  declared: readonly NewDefinition[],
+  { system, revision }: Pick<StoredDefinition, 'system' | 'revision'>,
+): Promise<void> {
+  for (let i = 0; i < declared.length; i += ROWS_PER_INSERT)
+    await rows(on, INSERT_DEFINITIONS, [JSON.stringify(declared.slice(i, i + ROWS_PER_INSERT)), system, revision]);
+}
+
+/** The version that each name would get next: they go on counting when a type is declared anew after its deletion. */
+export async function nextVersions(on: Queryable, names: readonly string[]): Promise<(name: string) => number> {
+  const last = await rows<{ name: string; version: number }>(on, LAST_VERSIONS, [names]);
+  const versions = new Map(last.map(({ name, version }) => [name, version]));
+  return (name) => (versions.get(name) ?? 0) + 1;
+}
+
+/**
+ * The stored document was checked when it was declared: this cannot fail for what a released version accepted.
+ * @throws DroverError InvalidDefinition that names the definition
+ */
+export function compiled({ name, document, version, system }: StoredDefinition): TypeDefinition {
+  try {
+    return compileType(document as unknown as ResourceTypeDocument, { version, system });
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    const message = `the stored definition ${name}, version ${version}, cannot be used: ${error.message}`;
+    throw new DroverError(error.code, message, { ...error.extra, cause: error });
+  }
 }
 
 /**

@@ -8,7 +8,10 @@ import { createHash } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { CommitService } from '../commit/commit.service.js';
 import { StoreLog } from '../observability/store-log.js';
-import { READ_FILES, WRITE_FILE } from '../sql/registry.sql.js';
+import { READ_FILES, WRITE_HANDLER_FILE } from '../sql/registry.sql.js';
+
+/** Name of the operator's folder among what was applied. Written when all of it is, and gone as soon as it may have to be applied again. */
+export const OWN_FOLDER = 'folder/own';
 
 /** Decided by the store itself: never stale. */
 const NEVER_STALE = Number.MAX_SAFE_INTEGER;
@@ -25,17 +28,22 @@ export class HandlerFiles {
     private readonly log: StoreLog,
   ) {}
 
-  async register(registrations: HandlerRegistration[]): Promise<void> {
-    if (registrations.length === 0) return;
+  /** @returns were all of them registered? What was not is logged */
+  async register(registrations: HandlerRegistration[]): Promise<boolean> {
+    if (registrations.length === 0) return true;
     const applied = new Map(
       (await rows<{ name: string; hash: string }>(this.dataSource, READ_FILES)).map(({ name, hash }) => [name, hash]),
     );
+    let all = true;
     for (const registration of registrations) {
       const key = `handler/${registration.name}`;
       const hash = createHash('sha256').update(canonicalJson(registration)).digest('hex');
       if (applied.get(key) === hash) continue;
-      if (await this.registerOne(registration)) await rows(this.dataSource, WRITE_FILE, [key, hash]);
+      if (await this.registerOne(registration))
+        await rows(this.dataSource, WRITE_HANDLER_FILE, [key, hash, OWN_FOLDER]);
+      else all = false;
     }
+    return all;
   }
 
   private async registerOne(registration: HandlerRegistration): Promise<boolean> {

@@ -131,6 +131,77 @@ describe('definitions of the folder', () => {
   });
 });
 
+describe('a folder of definitions that is as it was applied last', () => {
+  const applied = (store: TestStore): Promise<{ name: string }[]> =>
+    store.sql(`select name from definition_file where name like 'type/%' and name not like 'type/a%' order by name`);
+
+  it('is not looked at again, until a byte of it changes', async () => {
+    await file('volume.json', type('volume'));
+    {
+      await using store = await boot();
+      await store.sql(`delete from definition_file where name = 'type/volume'`);
+    }
+    {
+      await using store = await boot();
+      expect((await applied(store)).map(({ name }) => name)).not.toContain('type/volume');
+    }
+    await writeFile(join(folder, 'volume.json'), `${JSON.stringify(type('volume'))} `);
+    await using store = await boot();
+    expect((await applied(store)).map(({ name }) => name)).toContain('type/volume');
+  });
+
+  it('is judged anew at each boot while something in it is wrong', async () => {
+    await file('volume.json', type('volume', { nonsense: 1 }));
+    await (await boot())[Symbol.asyncDispose]();
+    await using store = await boot();
+    expect(store.get(DefinitionFolder).problems.join()).toContain('nonsense');
+    expect(store.complaints.map(({ message }) => message)).toContain('a definition was not applied');
+  });
+
+  it('is applied again after another one came between, wrong or not', async () => {
+    const described = async (description: string) => file('volume.json', type('volume', { description }));
+    await described('first');
+    await (await boot())[Symbol.asyncDispose]();
+    await described('second');
+    await file('broken.json', { nonsense: 1 });
+    await (await boot())[Symbol.asyncDispose]();
+    await described('first');
+    await rm(join(folder, 'broken.json'));
+    await using store = await boot();
+    const { definition } = await store.bus.request(readDefinition, { name: 'volume', version: null });
+    expect(definition).toMatchObject({ version: 3, document: { description: 'first' } });
+  });
+
+  it('is applied again when the API registered one of its handlers otherwise', async () => {
+    const handler = (priority: number) => ({ name: 'driver', priority, processConfigs: [{ name: 'volume.create' }] });
+    await file('volume.json', type('volume', { handlers: [handler(700)] }));
+    {
+      await using store = await boot();
+      await apply(store, type('tape', { handlers: [handler(800)] }));
+      expect((await registry(store)).handlers).toMatchObject([{ name: 'driver', priority: 800 }]);
+    }
+    await using store = await boot();
+    expect((await registry(store)).handlers).toMatchObject([{ name: 'driver', priority: 700 }]);
+  });
+});
+
+describe('a stored definition that this release cannot use', () => {
+  it('lets the store boot, and is named by whatever needs it', async () => {
+    {
+      await using store = await boot();
+      await apply(store, type('volume'));
+      await apply(store, type('host'));
+      await store.sql(`update definition set document = document || '{"nonsense": 1}' where name = 'volume'`);
+    }
+    await using store = await boot();
+    const types = await store.get(RegistryService).types();
+    expect(types.byName('host')).toMatchObject({ plural: 'hosts' });
+    expect(() => types.byName('volume')).toThrow('the stored definition volume, version 1, cannot be used');
+    const refused = await apply(store, type('tape')).catch((error: Error) => error.message);
+    expect(refused).toContain('the stored definition volume, version 1, cannot be used');
+  });
+});
+
 describe('definitions declared at run time', () => {
   it('are known by every replica at once: a list may be filtered by a field that another one has just declared', async () => {
     await using one = await boot();

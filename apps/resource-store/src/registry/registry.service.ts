@@ -1,14 +1,7 @@
 import type { DefinitionRow, HandlerRow, LimitRow, PauseRow } from '@drover/contracts';
 import { rows } from '@drover/database';
 import { DroverError, monotonicMillis, type JsonObject } from '@drover/kernel';
-import {
-  checkRegistry,
-  compileType,
-  declareType,
-  parseDocuments,
-  TypeRegistry,
-  type TypeDefinition,
-} from '@drover/process-model';
+import { checkRegistry, compileType, declareType, parseDocuments, type TypeDefinition } from '@drover/process-model';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
@@ -18,11 +11,11 @@ import { READ_LIMITS } from '../sql/gates.sql.js';
 import { COUNT_UNPURGED, READ_DEFINITIONS, READ_HANDLERS, READ_PAUSES, READ_VERSIONS } from '../sql/registry.sql.js';
 import {
   addNewRegions,
-  compiled,
+  definitionsSince,
   insertDefinition,
   lockRegistry,
+  nextVersions,
   occupiedDroppedStates,
-  presentDefinitions,
   raiseRevision,
   readDefinition,
   registryRevision,
@@ -30,6 +23,7 @@ import {
 } from './definition-store.js';
 import { handlerRow, type StoredHandler } from './handler-row.js';
 import { HandlerFiles } from './handler-files.js';
+import { StoredTypes } from './stored-types.js';
 
 /** Definitions read per page before the page is cut to size. */
 const PAGE_ROWS = 500;
@@ -38,7 +32,7 @@ const TYPES_TRUSTED_MILLIS = 1_000;
 /** Declares and hands out definitions and handlers. One revision covers both; it rises in the transaction of the change. */
 @Injectable()
 export class RegistryService {
-  private cache: { revision: number; types: TypeRegistry } | null = null;
+  private known = StoredTypes.NONE;
   private checkedAt = -TYPES_TRUSTED_MILLIS;
   /** changes heard of */
   private changes = 0;
@@ -89,23 +83,29 @@ export class RegistryService {
     return { definition: definition as DefinitionRow, versions };
   }
 
-  /** The compiled present types, at most a second old and never older than the last hint. */
-  async types(): Promise<TypeRegistry> {
+  /** The present types, at most a second old and never older than the last hint. */
+  async types(): Promise<StoredTypes> {
     const now = monotonicMillis();
-    if (this.cache !== null && now - this.checkedAt < TYPES_TRUSTED_MILLIS) return this.cache.types;
+    if (now - this.checkedAt < TYPES_TRUSTED_MILLIS) return this.known;
     const { changes } = this;
     const revision = await registryRevision(this.dataSource);
-    if (this.cache === null || this.cache.revision < revision) {
-      const read = await this.dataSource.transaction('REPEATABLE READ', async (on) => ({
-        revision: await registryRevision(on),
-        types: new TypeRegistry((await presentDefinitions(on)).map(compiled)),
-      }));
-      // Of two that read at once the older may come last.
-      if (this.cache === null || this.cache.revision < read.revision) this.cache = read;
-    }
+    if (this.known.revision < revision)
+      await this.dataSource.transaction('REPEATABLE READ', (on) => this.presentTypes(on));
     // What changed while this was read is not in it.
     if (changes === this.changes) this.checkedAt = now;
-    return this.cache.types;
+    return this.known;
+  }
+
+  /** The types as `on` sees them, which must be one snapshot or hold the registry's lock. Reads what has changed since the last time. */
+  async presentTypes(on: EntityManager): Promise<StoredTypes> {
+    const revision = await registryRevision(on);
+    // Newer than the database: a backup was restored, nothing of it holds.
+    const known = this.known.revision > revision ? StoredTypes.NONE : this.known;
+    if (known.revision === revision) return known;
+    const types = known.after(revision, await definitionsSince(on, known.revision));
+    // Of two that read at once the older may come last.
+    if (this.known.revision < revision) this.known = types;
+    return types;
   }
 
   /**
@@ -134,22 +134,20 @@ export class RegistryService {
       throw new DroverError('InvalidDefinition', `The document is named ${document.name}, the path ${request.name}`);
     const applied = await this.dataSource.transaction(async (on) => {
       const revision = await lockRegistry(on);
-      const stored = await presentDefinitions(on);
-      const before = stored.find((row) => row.name === document.name);
+      const types = await this.presentTypes(on);
+      const before = types.row(document.name);
       if (before?.system === true)
         throw new DroverError('SystemDefinition', `${document.name} is a system definition and cannot be redeclared`);
       if (request.mode === 'create' && before !== undefined)
         throw new DroverError('NotUnique', `The type ${document.name} is declared already; change it by its name`);
       if (request.mode === 'update' && before === undefined) throw notFound(document.name, null);
-      const version = await nextVersion(on, document.name);
-      const { type, warnings, hash } = declareType(document, stored.map(compiled), { version });
+      const version = (await nextVersions(on, [document.name]))(document.name);
+      const { type, warnings, hash } = declareType(document, types.all(), { version });
       if (before?.hash === hash) return { definition: before, changed: false };
-      const definition = await this.write(on, {
-        type,
-        before: before === undefined ? null : compiled(before),
-        row: { document: document as unknown as JsonObject, hash, warnings },
-        revision: revision + 1,
-      });
+      await this.replace(on, types.byName(type.name), type);
+      const { name, system } = type;
+      const row = { name, version, document: document as unknown as JsonObject, hash, system, warnings };
+      const definition = await insertDefinition(on, { ...row, revision: revision + 1, deleted: false });
       await raiseRevision(on);
       return { definition, changed: true };
     });
@@ -164,11 +162,11 @@ export class RegistryService {
   async delete(name: string): Promise<void> {
     await this.dataSource.transaction(async (on) => {
       const revision = await lockRegistry(on);
-      const stored = await presentDefinitions(on);
-      const before = stored.find((row) => row.name === name);
+      const types = await this.presentTypes(on);
+      const before = types.row(name);
       if (before === undefined) throw notFound(name, null);
       if (before.system) throw new DroverError('SystemDefinition', `${name} is a system definition`);
-      const broken = checkRegistry(stored.filter((row) => row.name !== name).map(compiled));
+      const broken = checkRegistry(types.all().filter((type) => type.name !== name));
       if (broken.length > 0)
         throw new DroverError('DefinitionInUse', broken.map((finding) => finding.message).join('; '));
       await on.query('lock table resource in share mode');
@@ -176,7 +174,7 @@ export class RegistryService {
       if (occupied.length > 0) throw inUse(name, 'has resources that are not purged', occupied.map(described));
       await insertDefinition(on, {
         ...before,
-        version: await nextVersion(on, name),
+        version: (await nextVersions(on, [name]))(name),
         revision: revision + 1,
         deleted: true,
       });
@@ -187,37 +185,21 @@ export class RegistryService {
   }
 
   /**
-   * Writes one version, in the caller's transaction and under the registry's lock.
+   * Makes the resources that are there fit a new version of their type, in the transaction that writes it, under the registry's lock.
+   * @param before undefined: there are none
    * @throws DroverError DefinitionInUse when resources are in a state that the new version drops
    */
-  async write(
-    on: EntityManager,
-    declared: {
-      type: TypeDefinition;
-      before: TypeDefinition | null;
-      row: { document: JsonObject; hash: string; warnings: DefinitionRow['warnings'] };
-      revision: number;
-    },
-  ): Promise<StoredDefinition> {
-    const { type, before, row, revision } = declared;
-    if (before !== null) {
-      const occupied = await occupiedDroppedStates(on, before, type);
-      if (occupied.length > 0) throw inUse(type.name, 'has resources in states that this version drops', occupied);
-      await addNewRegions(on, before, type);
-    }
-    const { name, version, system } = type;
-    return insertDefinition(on, { ...row, name, version, system, revision, deleted: false });
+  async replace(on: EntityManager, before: TypeDefinition | undefined, after: TypeDefinition): Promise<void> {
+    if (before === undefined) return;
+    const occupied = await occupiedDroppedStates(on, before, after);
+    if (occupied.length > 0) throw inUse(after.name, 'has resources in states that this version drops', occupied);
+    await addNewRegions(on, before, after);
   }
 
   /** How a resource of an unknown type is shown: as one without fields. */
   static unknownType(name: string): TypeDefinition {
     return compileType({ apiVersion: 'drover/v1', kind: 'ResourceType', name }, { version: 1, system: false });
   }
-}
-
-/** Versions go on counting when a type is declared anew after its deletion. */
-export async function nextVersion(on: EntityManager, name: string): Promise<number> {
-  return ((await readDefinition(on, name, null))?.version ?? 0) + 1;
 }
 
 const described = ({ state, count }: { state: string; count: number }): string => `${state} (${count})`;

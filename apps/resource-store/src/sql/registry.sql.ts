@@ -37,6 +37,16 @@ insert into definition (name, version, document, hash, system, revision, warning
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 returning ${DEFINITION_COLUMNS}`;
 
+/** Several at once, none of them deleted. $1 names, versions, documents, hashes and warnings, as JSON; $2 system, $3 revision */
+export const INSERT_DEFINITIONS = `
+insert into definition (name, version, document, hash, system, revision, warnings, deleted)
+select name, version, document, hash, $2, $3, warnings, false
+  from jsonb_to_recordset($1::jsonb) as declared (name text, version int, document jsonb, hash text, warnings jsonb)`;
+
+/** The highest version that each name ever had. $1 names */
+export const LAST_VERSIONS = `
+select name, max(version) as version from definition where name = any ($1::text[]) group by name`;
+
 /** External handlers that are handed out, as they are stored. */
 export const READ_HANDLERS = `
 select r.id, d.name, d.data
@@ -66,6 +76,17 @@ update resource set regions = coalesce(regions, '{}') || jsonb_build_object($2::
 
 export const READ_FILES = `select name, hash from definition_file`;
 
-export const WRITE_FILE = `
+export const READ_FILE = `select hash from definition_file where name = $1`;
+
+/** $1 names, $2 the hash of each */
+export const WRITE_FILES = `
+insert into definition_file (name, hash) select * from unnest($1::text[], $2::text[])
+on conflict (name) do update set hash = excluded.hash`;
+
+export const FORGET_FILE = `delete from definition_file where name = $1`;
+
+/** A folder counts as applied only as long as nobody else has changed a handler of its. $1 name, $2 hash, $3 the folder's name */
+export const WRITE_HANDLER_FILE = `
+with forgotten as (delete from definition_file where name = $3)
 insert into definition_file (name, hash) values ($1, $2)
 on conflict (name) do update set hash = excluded.hash`;

@@ -53,10 +53,11 @@ export interface Loaded {
 export function loadDefinitions(files: readonly DefinitionFile[], options: LoadOptions): Loaded {
   const loaded: Loaded = { types: [], handlers: [], findings: [] };
   const seen = new Map<string, string>();
+  const reserved = new Set((options.existing ?? []).flatMap(({ name, system }) => (system ? [name] : [])));
   for (const file of files) {
     for (const located of parseFile(file, loaded)) {
       if (located.document.kind === 'Handlers') addHandlers(loaded, located.document.handlers, located.where);
-      else addType(loaded, located.document, located.where, seen, options);
+      else addType(loaded, located.document, located.where, seen, { ...options, reserved });
     }
   }
   const declared = new Set(loaded.types.map(({ type }) => type.name));
@@ -64,8 +65,9 @@ export function loadDefinitions(files: readonly DefinitionFile[], options: LoadO
   const together = [...existing, ...loaded.types.map(({ type }) => type)];
   for (const finding of checkRegistry(together))
     loaded.findings.push({ ...finding, where: 'all definitions', severity: 'error' });
+  const owners = new Map(loaded.types.map((one) => [one.type.name, one]));
   for (const warning of registryWarnings(together)) {
-    const owner = loaded.types.find(({ type }) => type.name === warning.type);
+    const owner = warning.type === undefined ? undefined : owners.get(warning.type);
     if (owner === undefined) continue;
     owner.warnings.push(warning);
     loaded.findings.push({ ...warning, where: owner.where, severity: 'warning' });
@@ -92,7 +94,7 @@ function addType(
   document: ResourceTypeDocument,
   where: string,
   seen: Map<string, string>,
-  options: LoadOptions,
+  options: LoadOptions & { reserved: ReadonlySet<string> },
 ): void {
   const first = seen.get(document.name);
   if (first !== undefined) {
@@ -101,7 +103,7 @@ function addType(
     return;
   }
   seen.set(document.name, where);
-  if (!options.system && options.existing?.some((type) => type.system && type.name === document.name)) {
+  if (!options.system && options.reserved.has(document.name)) {
     const message = `${document.name} is a system definition, shipped with the product; choose another name`;
     loaded.findings.push({ finding: 'system-definition', message, where, severity: 'error' });
     return;

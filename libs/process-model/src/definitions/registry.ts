@@ -51,7 +51,9 @@ export class TypeRegistry {
     this.names.set(type.name, type);
     this.paths.set(type.plural.toLowerCase(), type);
     this.paths.set(type.name.toLowerCase(), type);
-    this.prefixes.set(type.idPrefix, [...(this.prefixes.get(type.idPrefix) ?? []), type]);
+    const sharing = this.prefixes.get(type.idPrefix);
+    if (sharing === undefined) this.prefixes.set(type.idPrefix, [type]);
+    else sharing.push(type);
     for (const process of Object.values(type.processes)) this.processes.set(process.name, process);
   }
 }

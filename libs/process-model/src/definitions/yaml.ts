@@ -1,5 +1,15 @@
 import { DroverError, MAX_JSON_DEPTH, refuseUnstorable, type Json } from '@drover/kernel';
-import { type CST, type Document, isScalar, Lexer, parseAllDocuments, Parser, visit, type YAMLError } from 'yaml';
+import {
+  Composer,
+  type CST,
+  type Document,
+  isScalar,
+  Lexer,
+  parseAllDocuments,
+  Parser,
+  visit,
+  type YAMLError,
+} from 'yaml';
 
 /** Aliases that one YAML document may expand in all: enough to share a block, too few for a bomb. */
 const MAX_ALIASES = 50;
@@ -15,8 +25,7 @@ const MAX_OPEN_TOKENS = 4 * MAX_JSON_DEPTH;
  */
 export function readYaml(text: string): Json[] {
   try {
-    refuseUnbounded(text);
-    return parseAllDocuments(text, { version: '1.2', schema: 'core', uniqueKeys: false, logLevel: 'silent' })
+    return documentsOf(text, boundedTokens(text))
       .map(valueOf)
       .filter((value) => value !== null);
   } catch (error) {
@@ -24,6 +33,15 @@ export function readYaml(text: string): Json[] {
     if (error instanceof RangeError) throw tooDeep();
     throw error;
   }
+}
+
+const OPTIONS = { version: '1.2', schema: 'core', uniqueKeys: false, logLevel: 'silent' } as const;
+
+/** Composed from the tokens, which cost the most; read once more only where something is wrong, for the line and column in the message. */
+function documentsOf(text: string, tokens: CST.Token[]): Document[] {
+  const documents = [...new Composer(OPTIONS).compose(tokens)];
+  const isSound = documents.every(({ errors, warnings }) => errors.length === 0 && warnings.length === 0);
+  return isSound ? documents : parseAllDocuments(text, OPTIONS);
 }
 
 /** JSON is YAML: this finds the keys that `JSON.parse` silently drops. The depth must already be bounded. */
@@ -66,10 +84,12 @@ function refuseDuplicates(document: Document): void {
 }
 
 /** Reads lexeme by lexeme and stops at the first bound; then measures each syntax tree, since composing it would recurse. */
-function refuseUnbounded(text: string): void {
+function boundedTokens(text: string): CST.Token[] {
   const parser = new Parser();
+  const tokens: CST.Token[] = [];
   let documents = 0;
   const take = (token: CST.Token): void => {
+    tokens.push(token);
     if (token.type !== 'document') return;
     if (++documents > MAX_DOCUMENTS)
       throw new DroverError('InvalidDefinition', `holds over ${MAX_DOCUMENTS} documents`);
@@ -80,6 +100,7 @@ function refuseUnbounded(text: string): void {
     if (parser.stack.length > MAX_OPEN_TOKENS) throw tooDeep();
   }
   for (const token of parser.end()) take(token);
+  return tokens;
 }
 
 function refuseDeepTree(root: CST.Token): void {
