@@ -1,5 +1,6 @@
 import { DroverError } from '@drover/kernel';
 import type { CommitTransition } from './commit.js';
+import { isPlain } from './plain.js';
 import type { RelationRef } from './store.js';
 
 /**
@@ -19,6 +20,8 @@ export interface TransitionHead {
   /** of a new resource */
   uuid: string | null;
   returnResource: boolean;
+  /** a batch of nothing else goes into a shorter statement (plain.ts) */
+  plain?: true;
   /** the guarded process, and the one that waits for its end: a batch writes each process once */
   processId: number | null;
   wakeParent: number | null;
@@ -61,6 +64,7 @@ export function encodeTransition(transition: CommitTransition): EncodedTransitio
     processId,
     wakeParent,
   };
+  if (isPlain(transition)) head.plain = true;
   if (transition.start !== null && transition.start.parentId !== null)
     head.child = { parentId: transition.start.parentId, ...transition.asChild };
   if (transition.orphans === true) head.orphans = true;

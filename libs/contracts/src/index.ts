@@ -3,6 +3,7 @@ export * from './commit-wire.js';
 export * from './engine.js';
 export * from './gates.js';
 export * from './handler.js';
+export * from './plain.js';
 export * from './request.js';
 export * from './rows.js';
 export * from './store.js';

@@ -55,6 +55,8 @@ export interface CommitRow {
 /** A commit statement: $1 is the batch, $2 and $3 are lists of its rows' keys, $4 and $5 its shapes. */
 export interface CommitStatement extends Statement {
   keys: readonly [RowKey, RowKey];
+  /** for a batch of plain transitions: the same, shorter */
+  plain?: Statement;
 }
 
 type RowKey = 'resourceId' | 'commandId' | 'uuid';
@@ -147,9 +149,10 @@ export class CommitLane {
   private async execute(run: Run, rows: EncodedTransition[]): Promise<CommitRow[]> {
     const batch = `[${rows.map(({ row }) => row).join(',')}]`;
     const { shapes, positions } = shapesOf(rows);
-    const keys = this.options.statement.keys.map((key) => keysOf(rows, key));
-    const values = [batch, ...keys, positions, `[${shapes.join(',')}]`];
-    const results = await run<CommitRow>(this.options.statement, values);
+    const { statement } = this.options;
+    const values = [batch, ...statement.keys.map((key) => keysOf(rows, key)), positions, `[${shapes.join(',')}]`];
+    const plain = statement.plain !== undefined && rows.every(({ head }) => head.plain === true);
+    const results = await run<CommitRow>(plain ? statement.plain! : statement, values);
     if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
     return results.sort((a, b) => a.n - b.n);
   }

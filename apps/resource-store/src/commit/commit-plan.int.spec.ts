@@ -4,6 +4,7 @@ import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PINNED_SETTINGS } from '@drover/database';
 import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
+import { COMMIT_PLAIN_ENDS, COMMIT_PLAIN_STARTS } from '../sql/commit-plain.sql.js';
 import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
 import { LOCK_FAMILY, WAKE_ORPHANS } from '../sql/family.sql.js';
 import { connectionOf, nodesOf, planOfPrepared } from '../testing/explain.js';
@@ -12,6 +13,7 @@ import { create, finish, schedule } from '../testing/transitions.js';
 
 const BIG = ['resource', 'resource_data', 'process_live', 'process_finished', 'command', 'feed'];
 const FILLED = 20_000;
+const TRANSITIONS = [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS, COMMIT_PLAIN_STARTS, COMMIT_PLAIN_ENDS];
 
 let store: TestStore;
 let client: PoolClient;
@@ -19,7 +21,7 @@ beforeAll(async () => {
   store = await startStore();
   client = await connectionOf(store);
   await client.query(PINNED_SETTINGS);
-  for (const { name, text } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS])
+  for (const { name, text } of TRANSITIONS)
     await client.query(`prepare "${name}"(json, bigint[], uuid[], int[], json) as ${text}`);
   await client.query(`prepare "${LOCK_FAMILY.name}"(bigint[], bigint[], bigint[]) as ${LOCK_FAMILY.text}`);
   await client.query(`prepare "${WAKE_ORPHANS.name}"(bigint[]) as ${WAKE_ORPHANS.text}`);
@@ -60,7 +62,7 @@ const insertBatch = (): string[] => {
 };
 
 async function expectAllPinned(): Promise<void> {
-  for (const { name } of [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS]) await expectPinned(`"${name}"`, transitionBatch());
+  for (const { name } of TRANSITIONS) await expectPinned(`"${name}"`, transitionBatch());
   await expectPinned('inserts', insertBatch());
   await expectPinned(`"${LOCK_FAMILY.name}"`, ['{1,2}', '{3}', '{2}']);
   await expectPinned(`"${WAKE_ORPHANS.name}"`, ['{1,2}']);

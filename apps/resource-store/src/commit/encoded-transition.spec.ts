@@ -6,7 +6,9 @@ import {
   type ProcessInsert,
   shapesOf,
 } from '@drover/contracts';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PLAIN_COLUMNS } from '../sql/commit-plain.sql.js';
 import { INSERT_COLUMNS, namesOf, TRANSITION_COLUMNS } from '../sql/columns.sql.js';
 import { blank, change, create, fields, finish, schedule, start } from '../testing/transitions.js';
 
@@ -194,6 +196,28 @@ describe('the text of a transition', () => {
     expect(namesOf(columns.shape)).toEqual(expect.arrayContaining(keys(encoded.shape)));
   });
 
+  it('is plain only where its plain statement reads all of it', () => {
+    // What the plain statements write without being told.
+    const implied = { field: 'state', chg: true, start: true, fin: true };
+    let found = 0;
+    fc.assert(
+      fc.property(anyTransition, (transition) => {
+        const { head, row: own, shape } = encodeTransition(transition);
+        if (head.plain === undefined) return;
+        found++;
+        const columns = PLAIN_COLUMNS[head.kind as 'starts' | 'ends'];
+        expect(namesOf(columns.row)).toEqual(expect.arrayContaining(Object.keys(parsed(own))));
+        const told = Object.entries(parsed(shape)).filter(([key, value]) => implied[key as 'chg'] !== value);
+        expect(namesOf(columns.shape)).toEqual(expect.arrayContaining(told.map(([key]) => key)));
+        const { toState } = transition.change!;
+        expect(typeof toState === 'string' ? [toState] : Object.values(toState!)).not.toContain('removed');
+        expect(transition.expectType).toBe('volume');
+      }),
+      { seed: 1, numRuns: 20_000 },
+    );
+    expect(found).toBeGreaterThan(500);
+  });
+
   it('has, in all of these, every column of every statement', () => {
     const columns = [INSERT_COLUMNS, ...Object.values(TRANSITION_COLUMNS)];
     const written = new Set(manyShapes.flatMap(([, transition]) => Object.keys(row(transition))));
@@ -202,6 +226,63 @@ describe('the text of a transition', () => {
     );
   });
 });
+
+/** Starts and ends with everything that may be about them, each now and then. */
+const anyTransition = (() => {
+  const seldom = <T>(value: T, otherwise: T): fc.Arbitrary<T> =>
+    fc.oneof({ weight: 24, arbitrary: fc.constant(otherwise) }, { weight: 1, arbitrary: fc.constant(value) });
+  const sometimes = <T>(value: T, otherwise: T): fc.Arbitrary<T> => fc.constantFrom(value, otherwise);
+  const changes = fc.record({
+    toState: fc.constantFrom('activating', 'inactive', { requested: 'x', inactive: 'y' }, null, 'removed', {
+      active: 'removed',
+    }),
+    message: seldom<string | null>('m', null),
+    progress: seldom<number | null>(3, null),
+    data: sometimes<{ a: number } | null>({ a: 1 }, null),
+    name: seldom<string | undefined>('n', undefined),
+    description: seldom<string | undefined>('d', undefined),
+    refs: seldom<string[] | undefined>([], undefined),
+  });
+  const starts = fc.record({
+    waitingHandler: seldom<string | null>('h', null),
+    predecessorId: seldom<number | null>(4, null),
+    heldBy: seldom<string | null>('pause', null),
+    admitted: seldom<string | null>('h', null),
+    errorCode: seldom<string | null>('E', null),
+    errorMessage: seldom<string | null>('e', null),
+    deadlineMillis: fc.constantFrom(null, 1_000, 'keep' as const),
+    waitDeadlineMillis: seldom<number | 'keep' | null>('keep', null),
+    wakeMillis: fc.constantFrom(null, 1_000, 'deadline' as const),
+    beganState: seldom<string | null>('b', null),
+    parentId: seldom<number | null>(9, null),
+    parentDispatch: seldom<number | null>(1, null),
+    totalMillis: seldom<number | null>(9, null),
+    slot: sometimes<number | null>(1, null),
+    notify: sometimes<string | null>('drover.notify.x', null),
+  });
+  const guarded = fc.record({
+    expectType: fc.constantFrom('volume', 'volume', null, 'externalHandler'),
+    expectRevision: sometimes<number | null>(2, null),
+    expectStates: sometimes<string[] | null>(['active'], null),
+    expectPassed: seldom<'wait' | null>('wait', null),
+    wakeParent: seldom<number | null>(8, null),
+    returnResource: sometimes(true, false),
+  });
+  const ends = fc.record({
+    exitReason: fc.constantFrom('DONE', 'CANCELED'),
+    errorCode: seldom<string | null>('E', null),
+    errorMessage: seldom<string | null>('e', null),
+  });
+  return fc
+    .tuple(fc.boolean(), seldom('other', 'state'), guarded, seldom(true, false), changes, starts, ends)
+    .map(([isStart, stateField, guards, still, changed, started, ended]): CommitTransition => {
+      const moved = still ? null : change(changed.toState, changed);
+      if (!isStart)
+        return finish(1, 2, 3, 'x', { ...guards, stateField, change: moved, end: { ...ended, progress: { v: 1 } } });
+      const own = { ...guards, expectPassed: null, wakeParent: null };
+      return schedule(1, { ...own, stateField, change: moved, start: start({ ...started, stateField }) });
+    });
+})();
 
 /** The same columns, written down plainly. */
 function columnsOf(t: CommitTransition): Columns {

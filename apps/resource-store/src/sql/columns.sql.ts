@@ -1,3 +1,5 @@
+import { GONE_STATES as GONE } from '@drover/contracts';
+
 /**
  * What a transition carries, as columns of `json_to_recordset`: missing keys are null. Written by libs/contracts/src/commit-wire.ts, which
  * sends what most transitions of a batch have in common, its `shape`, once. `p_*` are the fields of the process that is updated or started,
@@ -78,8 +80,7 @@ export const fromNow = (column: string): string => `now() + ${column} * interval
 /** An instant given as epoch milliseconds; null stays null. */
 export const instant = (column: string): string => `to_timestamp(${column} / 1000)`;
 
-/** States of a resource that is but a record: nothing starts in its other regions. */
-export const GONE_STATES = `('removed', 'purging', 'purged')`;
+export const GONE_STATES = `('${GONE.join("', '")}')`;
 
 /** States in which an external handler's registration is handed out: while it is being updated it must not vanish. */
 export const HANDLER_STATES = `('active', 'updating-active')`;

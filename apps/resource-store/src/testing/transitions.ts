@@ -85,6 +85,7 @@ export function schedule(resourceId: number, over: Partial<CommitTransition> = {
     commandId: uuidv7(),
     commandHash: 'h',
     resourceId,
+    expectType: 'volume',
     expectStates: ['requested', 'inactive'],
     change: change('activating'),
     start: start(),
@@ -102,6 +103,7 @@ export function finish(
 ): CommitTransition {
   return blank({
     resourceId,
+    expectType: 'volume',
     processId,
     processVersion,
     change: change(toState, { feedKind: 'done', transitioning: 'no' }),

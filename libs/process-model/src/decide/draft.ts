@@ -365,6 +365,7 @@ export class Draft {
       ...guards(this.around.registryRevision),
       resourceId: this.resource.id,
       stateField: this.process.stateField,
+      expectType: this.resource.type,
       expectRevision: this.resource.revision,
       processId: this.process.id,
       processVersion: this.process.version,

@@ -1,3 +1,4 @@
+import { GONE_STATES } from '@drover/contracts';
 import type { ProcessDefinition, TypeDefinition } from '../definitions/types.js';
 
 /** May the process start from this state? A transitioning state of another process counts: it pre-empts that one. */
@@ -41,7 +42,7 @@ export function regionState(
 
 /** States of a resource that exists no more but for its record: nothing starts in its other regions. */
 export function isGone(state: string): boolean {
-  return state === 'removed' || state === 'purging' || state === 'purged';
+  return GONE_STATES.includes(state);
 }
 
 /**

@@ -1,0 +1,132 @@
+import { type CommitTransition, encodeTransition } from '@drover/contracts';
+import { uuidv7 } from '@drover/kernel';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startStore, type TestStore } from '../testing/start-store.js';
+import { change, create, finish, schedule, start } from '../testing/transitions.js';
+import { CommitService } from './commit.service.js';
+
+/** Two stores with the same life behind them: one is asked as usual, the other one is never told that a transition is plain. */
+let plain: TestStore;
+let full: TestStore;
+beforeAll(async () => {
+  plain = await startStore();
+  full = await startStore();
+});
+afterAll(async () => {
+  await full[Symbol.asyncDispose]();
+  await plain[Symbol.asyncDispose]();
+});
+
+const TIMES = /^(now|created|removed|start_time|end_time|time|next_wake_at|deadline)$/;
+
+/** Times differ from store to store; that there is one, and how far a process's clocks are from its beginning, do not. */
+function withoutTimes(value: unknown): unknown {
+  const row = value as Record<string, unknown>;
+  const began = row['start_time'] as string | undefined;
+  return Object.fromEntries(
+    Object.entries(row).map(([key, of]) => {
+      if (!TIMES.test(key) || of === null || of === 'infinity') return [key, of];
+      const isClock = key === 'deadline' || key === 'next_wake_at';
+      return [key, isClock ? Date.parse(of as string) - Date.parse(began!) : 'a time'];
+    }),
+  );
+}
+
+async function tables(store: TestStore): Promise<Record<string, unknown[]>> {
+  const names = ['resource', 'resource_data', 'process_live', 'process_finished', 'feed', 'command', 'registry'];
+  const all = names.map(async (name) => {
+    const found = await store.sql<{ row: object }>(`select to_json(t) as row from ${name} t`);
+    return [
+      name,
+      found.map(({ row }) => withoutTimes(row)).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+    ];
+  });
+  return Object.fromEntries(await Promise.all(all)) as Record<string, unknown[]>;
+}
+
+/** Commits a batch in both, compares all outcomes and all tables, and answers the outcomes. */
+async function both(...batch: CommitTransition[]) {
+  const encoded = batch.map(encodeTransition);
+  const told = await plain.get(CommitService).commit(encoded);
+  const untold = await full
+    .get(CommitService)
+    .commit(encoded.map(({ head: { plain: _, ...head }, ...rest }) => ({ head, ...rest })));
+  const comparable = (outcomes: unknown[]): unknown =>
+    JSON.parse(JSON.stringify(outcomes), (key, value: unknown) =>
+      TIMES.test(key) || key === 'startTime' || key === 'readAt' || /InMillis$/.test(key) ? value === null : value,
+    );
+  expect(comparable(told)).toEqual(comparable(untold));
+  expect(await tables(plain)).toEqual(await tables(full));
+  return { outcomes: told, plain: encoded.filter(({ head }) => head.plain === true).length };
+}
+
+const applied = (outcome: object) => outcome as { resourceId: number; processId: number; revision: number };
+
+it('a batch of plain transitions is committed, or refused, as any other', async () => {
+  const made = await both(...Array.from({ length: 9 }, () => create()));
+  const [a, b, c, d, e, f, g, h, i] = made.outcomes.map((outcome) => applied(outcome).resourceId);
+  const command = uuidv7();
+  const { outcomes, plain: told } = await both(
+    schedule(a!, { commandId: command, commandHash: 'h', returnResource: true, expectRevision: 1 }),
+    schedule(b!, { change: change({ requested: 'activating', active: 'x' }), returnResource: true }),
+    schedule(c!, {
+      start: start({ wakeMillis: 5_000, deadlineMillis: null, notify: 'drover.notify.a.b', slot: null }),
+    }),
+    schedule(d!, { start: start({ wakeMillis: null, deadlineMillis: 1_000 }), commandId: null, commandHash: null }),
+    schedule(e!, { expectStates: ['active'] }),
+    schedule(f!, { expectRevision: 7 }),
+    schedule(g!, { expectType: 'instance' }),
+    schedule(h!, { registryRevision: 0 }),
+    schedule(i!, { change: change({ active: 'x' }) }),
+    schedule(999_999_999),
+  );
+  expect(told).toBe(10);
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual([
+    ...Array.from({ length: 4 }, () => 'applied'),
+    ...Array.from({ length: 3 }, () => 'conflict'),
+    'staleRegistry',
+    'conflict',
+    'conflict',
+  ]);
+  const started = outcomes.slice(0, 4).map(applied);
+  const end = (at: number, over: Partial<CommitTransition> = {}) =>
+    finish(started[at]!.resourceId, started[at]!.processId, 1, 'inactive', over);
+
+  // A second start meets the live process; a repeat of the first is answered as it was.
+  const again = await both(
+    schedule(a!, { commandId: command, commandHash: 'h', expectStates: null }),
+    schedule(b!, { expectStates: null }),
+  );
+  expect(again.outcomes.map(({ outcome }) => outcome)).toEqual(['repeat', 'conflict']);
+  expect((await both(schedule(c!, { commandId: command, commandHash: 'other' }))).outcomes[0]!.outcome).toBe(
+    'commandReused',
+  );
+
+  const data = { size: 2, tags: { x: 1 } };
+  const ended = await both(
+    end(0, { expectRevision: 2, change: change('active', { feedKind: 'done', transitioning: 'no', data }) }),
+    end(1, { processVersion: 2 }),
+    end(2, { processId: started[3]!.processId }),
+    end(3, { expectRevision: 1 }),
+  );
+  expect(ended.plain).toBe(4);
+  expect(ended.outcomes.map(({ outcome }) => outcome)).toEqual(['applied', 'conflict', 'conflict', 'conflict']);
+  expect((await both(end(1), end(2), end(3, { registryRevision: 0 }))).outcomes.map(({ outcome }) => outcome)).toEqual([
+    'applied',
+    'applied',
+    'staleRegistry',
+  ]);
+  const last = await both(end(3, { commandId: uuidv7() }), end(0));
+  expect(last.outcomes.map(({ outcome }) => outcome)).toEqual(['applied', 'conflict']);
+});
+
+it('one transition of the batch that is not plain takes the others along', async () => {
+  const made = await both(create(), create());
+  const [a, b] = made.outcomes.map((outcome) => applied(outcome).resourceId);
+  const { outcomes, plain: told } = await both(
+    schedule(a!, { change: change('activating', { message: 'on its way' }) }),
+    schedule(b!),
+  );
+  expect(told).toBe(1);
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual(['applied', 'applied']);
+});
