@@ -8,7 +8,7 @@ import {
   startProcess,
   updateResource,
 } from '@drover/contracts';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Cluster, never } from '../support/index.js';
 
 const thing = (name: string): string => `
@@ -49,6 +49,41 @@ describe('commands to the engine', () => {
     await client.until(id, { state: 'active' });
     expect((await client.start('rerun.activate', id, {}, commandId)).processId).toBe(answers[0]!.processId);
     expect(handler.events).toHaveLength(1);
+  });
+
+  it('a start that is answered at its end gets one answer; what is refused or repeated is answered at once', async () => {
+    const { client, bus } = cluster;
+    await client.define(thing('awaited'));
+    const handler = await cluster.handler('awaited-driver', { processes: 'awaited.activate' });
+    const id = await client.rested('awaited');
+    const heard: Record<string, unknown>[] = [];
+    const notify = `drover.notify.awaited.${randomUUID()}`;
+    const subscription = bus.connection.subscribe(notify, {
+      callback: (_error, message) => heard.push(message.json()),
+    });
+    const commandId = randomUUID();
+    const ask = (over: object = {}): void => {
+      const body = { commandId, commandHash: null, notify, process: 'awaited.activate', resourceId: id, data: {} };
+      bus.connection.publish(startProcess.subject, JSON.stringify({ ...body, answer: 'atEnd', ...over }), {
+        reply: notify,
+      });
+    };
+    const nth = (n: number) => vi.waitUntil(() => heard[n - 1], 10_000);
+
+    ask();
+    expect(await nth(1)).toMatchObject({ resourceId: id, exitReason: 'DONE', resource: { state: 'active' } });
+    const { processId } = heard[0]!;
+    ask();
+    expect(await nth(2)).toMatchObject({ processId, resource: { id, state: 'active' } });
+    ask({ commandId: null });
+    expect(await nth(3)).toMatchObject({ code: 'ActionNotAvailable' });
+    ask({ notify: null });
+    expect(await nth(4)).toMatchObject({ code: 'InvalidBodyContent', fieldName: 'notify' });
+    ask({ answer: 'soon' });
+    expect(await nth(5)).toMatchObject({ code: 'InvalidBodyContent', fieldName: 'answer' });
+    expect(heard).toHaveLength(5);
+    expect(handler.events).toHaveLength(1);
+    subscription.unsubscribe();
   });
 
   it('a command id with another body is refused', async () => {

@@ -6,9 +6,9 @@ import {
   startProcess,
   SUBJECTS,
 } from '@drover/contracts';
-import { DroverError, formatId, type JsonObject, uuidv7 } from '@drover/kernel';
+import { DroverError, type ErrorBody, formatId, type JsonObject, uuidv7 } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
-import type { NatsConnection } from 'nats';
+import type { Msg, NatsConnection } from 'nats';
 import { Pool } from 'undici';
 import type { RunOne } from './load.js';
 import { BENCH_PREFIX, BENCH_TYPE, HANDLER_READY, handlerNames, LIMIT } from './shape.js';
@@ -146,17 +146,18 @@ function overNats(bus: MessageBus, ends: Ends, { faults, account }: DroverOption
       resourceId,
       data: { note: 'bench' },
     };
-    try {
-      if (!faults) await bus.request(startProcess, start);
-      else {
+    if (faults) {
+      try {
         const { processId } = await bus.requestUntilAnswered(startProcess, start, AbortSignal.timeout(LOST_MILLIS));
         accepted();
         return await endOf(bus, processId!, end);
+      } catch (error) {
+        end.forget();
+        throw error instanceof DroverError ? new Error(`${error.code}: start`, { cause: error }) : error;
       }
-    } catch (error) {
-      end.forget();
-      throw error instanceof DroverError ? new Error(`${error.code}: start`, { cause: error }) : error;
     }
+    const atEnd = JSON.stringify({ ...start, answer: 'atEnd' });
+    bus.connection.publish(startProcess.subject, atEnd, { reply: end.subject });
     const { exitReason } = await end.heard;
     if (exitReason !== 'DONE') throw new Error(`ended ${exitReason}`);
   };
@@ -213,7 +214,7 @@ async function endOf(bus: MessageBus, processId: number, end: ReturnType<Ends['e
 /** Hears the ends of processes on one subscription; each waits under a number of its own. */
 class Ends {
   private readonly client = `bench${process.pid}`;
-  private readonly waiting = new Map<string, (end: ProcessEnded) => void>();
+  private readonly waiting = new Map<string, (answer: Msg) => void>();
   private last = 0;
 
   constructor(connection: NatsConnection) {
@@ -221,7 +222,7 @@ class Ends {
     connection.subscribe(SUBJECTS.notify(this.client, '*'), {
       callback: (_error, message) => {
         const call = message.subject.slice(prefix.length);
-        this.waiting.get(call)?.(message.json<ProcessEnded>());
+        this.waiting.get(call)?.(message);
         this.waiting.delete(call);
       },
     });
@@ -237,9 +238,12 @@ class Ends {
         waiting.delete(call);
         reject(new Error('no end heard'));
       }, LOST_MILLIS);
-      waiting.set(call, (end) => {
+      waiting.set(call, (message) => {
         clearTimeout(timer);
-        resolve(end);
+        // Of a command that is answered at its end: what refused it.
+        if (message.headers === undefined) resolve(message.json());
+        else if (message.data.length === 0) reject(new Error(`${message.headers.status}: start`));
+        else reject(new Error(`${message.json<ErrorBody>().code}: start`));
       });
     });
     const forget = (): void => {

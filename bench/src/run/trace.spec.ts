@@ -79,6 +79,13 @@ describe('the trace of a process', () => {
     expect(messages['acknowledgement of a reply']!.bytes).toBe(4);
   });
 
+  it('ends with the one answer of a start that is answered at its end', () => {
+    const [asked, ...rest] = alone(1);
+    const { traces, messages } = trace(seen({ ...asked!, reply: 'drover.notify.bench1.1' }, ...rest));
+    expect(traces).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8]]);
+    expect(Object.keys(messages)).not.toContain('answer to the start');
+  });
+
   it('tells processes apart that run at once and share their batches', () => {
     const both = [1, 2];
     const { traces } = trace(

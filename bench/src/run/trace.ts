@@ -87,7 +87,8 @@ class Tracer {
       const begun = [at];
       this.byResource.set(resourceId, begun);
       if (notify !== null) this.byNotice.set(notify, begun);
-      this.expect(reply, 'answer to the start', []);
+      // One that is answered at its end has no other answer.
+      if (reply !== notify) this.expect(reply, 'answer to the start', []);
       return 'start';
     }
     if (subject === commitTransitions.subject) {

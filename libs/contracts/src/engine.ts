@@ -12,6 +12,11 @@ interface Command {
   commandHash: string | null;
   /** subject (`drover.notify.<client>.<call>`) that hears the end of the process, or null; the message is {@link ProcessEnded} */
   notify: string | null;
+  /**
+   * `atEnd`: that the command was accepted is not answered; `notify`, which may be the request's own reply subject, hears of the end. A refusal,
+   * a repeat, and what starts no process are answered at once. Absent or null: answered once it is durable
+   */
+  answer?: 'atEnd' | null;
   /** account of the caller, by number: orders new work, permits nothing; absent or null: none */
   account?: number | null;
 }

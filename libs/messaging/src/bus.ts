@@ -18,6 +18,9 @@ const ERROR_HEADER = 'Drover-Error';
 /** A body of the deepest legal nesting, inside a command. */
 const ENVELOPE_DEPTH = MAX_JSON_DEPTH + 4;
 
+/** What a handler returns whose request is answered later, or by somebody else. */
+export const UNANSWERED: unique symbol = Symbol('unanswered');
+
 export interface ServeOptions {
   /** requests worked on at once; more are answered Overloaded at once (default 4,096) */
   maxInFlight?: number;
@@ -93,10 +96,10 @@ export class MessageBus {
     }
   }
 
-  /** Answers a contract's requests in its queue group. The handler's value is the answer; a thrown DroverError is the error. */
+  /** Answers a contract's requests in its queue group. The handler's value is the answer, unless {@link UNANSWERED}; a thrown DroverError is the error. */
   serve<Request, Reply>(
     contract: RequestContract<Request, Reply>,
-    handler: (request: Request) => Promise<Reply>,
+    handler: (request: Request) => Promise<Reply | typeof UNANSWERED>,
     options: ServeOptions = {},
   ): Subscription {
     let inFlight = 0;
@@ -126,7 +129,9 @@ export class MessageBus {
         bytes += size;
         handler(request)
           .then(
-            (reply) => this.outbox.add(() => respond(message, reply)),
+            (reply) => {
+              if (reply !== UNANSWERED) this.outbox.add(() => respond(message, reply));
+            },
             (error: unknown) => {
               if (!(error instanceof DroverError)) options.onInternalError?.(error, contract.subject);
               else if (error.code === 'InvalidBodyContent') this.countGarbage(contract.subject);

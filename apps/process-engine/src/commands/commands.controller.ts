@@ -8,10 +8,14 @@ import {
   startProcess,
   updateResource,
 } from '@drover/contracts';
-import { ContractHandler } from '@drover/messaging';
+import { ContractHandler, UNANSWERED } from '@drover/messaging';
 import { InProcessHandlers } from '../in-process/in-process-handlers.js';
 import { CommandIntake } from '../intake/command-intake.js';
 import { Commands } from './commands.js';
+
+type Answer = CommandReply | typeof UNANSWERED;
+
+const answerOf = (reply: CommandReply | null): Answer => reply ?? UNANSWERED;
 
 /** The engine's requests, one line each. New work passes the intake; operators' acts do not. */
 @Controller()
@@ -23,18 +27,18 @@ export class CommandsController {
   ) {}
 
   @ContractHandler(createResource)
-  create(request: Parameters<Commands['create']>[0]): Promise<CommandReply> {
-    return this.intake.create(request, () => this.commands.create(request));
+  create(request: Parameters<Commands['create']>[0]): Promise<Answer> {
+    return this.intake.create(request, () => this.commands.create(request)).then(answerOf);
   }
 
   @ContractHandler(updateResource)
-  update(request: Parameters<Commands['update']>[0]): Promise<CommandReply> {
-    return this.intake.update(request, () => this.commands.update(request));
+  update(request: Parameters<Commands['update']>[0]): Promise<Answer> {
+    return this.intake.update(request, () => this.commands.update(request)).then(answerOf);
   }
 
   @ContractHandler(startProcess)
-  start(request: Parameters<Commands['start']>[0]): Promise<CommandReply> {
-    return this.intake.start(request, () => this.commands.start(request));
+  start(request: Parameters<Commands['start']>[0]): Promise<Answer> {
+    return this.intake.start(request, () => this.commands.start(request)).then(answerOf);
   }
 
   @ContractHandler(operateProcess)

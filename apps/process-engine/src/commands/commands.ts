@@ -67,7 +67,13 @@ interface Planned extends StartDecision {
   before: { process: ProcessRow; resource: ResourceRow } | null;
 }
 
-/** Commands of clients: each becomes one commit, and is answered after it. */
+/** A command that was worked in. `begun`: by this request, not by an earlier one, and a process with it. */
+interface Done {
+  reply: CommandReply;
+  begun: boolean;
+}
+
+/** Commands of clients: each becomes one commit, and is answered after it (null: not before its process ends). */
 @Injectable()
 export class Commands {
   constructor(
@@ -80,17 +86,18 @@ export class Commands {
     private readonly related: RelatedReads,
   ) {}
 
-  async create(request: RequestOf<typeof createResource>): Promise<CommandReply> {
+  async create(request: RequestOf<typeof createResource>): Promise<CommandReply | null> {
     checkEnvelope(request);
     const body = bodyOf(request.body);
     const start = startRequest(request, body);
     // All of it again when the definition turns out to be old: its new version may have other fields and defaults.
-    return this.commit(async () => {
+    const done = await this.commit(async () => {
       const type = await this.typeNamed(request.type);
       const insert = await this.insertOf(type, body, request.accountId ?? request.account ?? null);
       const around = await this.registry.around(type);
       return { ...planCreate(type.processes['create'], insert, around, start), around, before: null };
     });
+    return answerTo(request, done);
   }
 
   private async insertOf(type: TypeDefinition, body: JsonObject, accountId: number | null): Promise<ResourceInsert> {
@@ -110,12 +117,12 @@ export class Commands {
     };
   }
 
-  async start(request: RequestOf<typeof startProcess>): Promise<CommandReply> {
+  async start(request: RequestOf<typeof startProcess>): Promise<CommandReply | null> {
     checkEnvelope(request);
     const start: StartRequest = startRequest(request, bodyOf(request.data ?? {}));
     const expected = request.expectRevision ?? null;
     if (expected !== null) start.expectRevision = expected;
-    return this.startWith(request, start);
+    return answerTo(request, await this.startWith(request, start));
   }
 
   /** Starts a process on a related resource; repeated with the same command id, it starts nothing twice. */
@@ -127,13 +134,13 @@ export class Commands {
   }): Promise<CommandReply> {
     const { process, resourceId, commandId, parent } = child;
     const start = startRequest({ commandId, commandHash: null, notify: null }, {});
-    return this.startWith({ process, resourceId }, { ...start, parent });
+    return (await this.startWith({ process, resourceId }, { ...start, parent })).reply;
   }
 
   private async startWith(
     request: Pick<RequestOf<typeof startProcess>, 'process' | 'resourceId'>,
     start: StartRequest,
-  ): Promise<CommandReply> {
+  ): Promise<Done> {
     const expected = start.expectRevision ?? null;
     const planOn = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned> => {
       if (expected !== null && expected !== resource.revision) throw mismatch(expected, resource);
@@ -178,7 +185,7 @@ export class Commands {
     return { ...start, unless: hindrances(definition, type, resource), expectRevision: resource.revision };
   }
 
-  async update(request: RequestOf<typeof updateResource>): Promise<CommandReply> {
+  async update(request: RequestOf<typeof updateResource>): Promise<CommandReply | null> {
     checkEnvelope(request);
     const body = bodyOf(request.body);
     const plan = async (resource: ResourceRow, live: ProcessRow | null): Promise<Planned | CommandReply> => {
@@ -208,7 +215,7 @@ export class Commands {
     const first = request.expectRevision === null ? null : await this.answered(request);
     if (first !== null) return first;
     const resource = await this.read(request.resourceId, request.type);
-    return this.commit(() => plan(resource, null), plan);
+    return answerTo(request, await this.commit(() => plan(resource, null), plan));
   }
 
   async operate(request: RequestOf<typeof operateProcess>): Promise<CommandReply> {
@@ -248,19 +255,19 @@ export class Commands {
   private async commit(
     plan: () => Promise<Planned | CommandReply>,
     planOn?: (resource: ResourceRow, live: ProcessRow | null) => Promise<Planned | CommandReply>,
-  ): Promise<CommandReply> {
+  ): Promise<Done> {
     let planned = await plan();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      if (!('transition' in planned)) return planned;
+      if (!('transition' in planned)) return { reply: planned, begun: false };
       const after = afterStart(planned.transition, await this.committer.commit(planned.transition));
       switch (after.kind) {
-        case 'started':
-          return {
-            resource: await this.lifecycle.started(planned, after.applied, planned.before, planned.around),
-            processId: after.applied.processId,
-          };
+        case 'started': {
+          const { processId } = after.applied;
+          const resource = await this.lifecycle.started(planned, after.applied, planned.before, planned.around);
+          return { reply: { resource, processId }, begun: processId !== null };
+        }
         case 'repeated':
-          return this.repeated(after.repeat, after.ours);
+          return { reply: await this.repeated(after.repeat, after.ours), begun: false };
         case 'planOn':
           if (planOn === undefined) throw notFound();
           planned = await planOn(after.resource, after.process);
@@ -293,7 +300,7 @@ export class Commands {
       audit: operatorAudit(action, operator, `${formatId(PROCESS_INSTANCE_PREFIX, processId)} anew`),
     };
     const { type, definition } = await this.processNamed(ended.name);
-    return this.commit(
+    const { reply } = await this.commit(
       async () => {
         if (definition.refuseWhile.length > 0)
           return this.planUnrelated(definition, type, await this.read(ended.resourceId, type.name), start);
@@ -308,6 +315,7 @@ export class Commands {
         );
       },
     );
+    return reply;
   }
 
   /** The first answer of a command that was applied before, else null: a transition that cannot apply asks the store for it. */
@@ -380,6 +388,10 @@ export class Commands {
     const type = await this.typeNamed(definition.resourceType);
     return { type, definition: ownProcess(type, definition.name) ?? definition };
   }
+}
+
+function answerTo({ answer }: { answer?: 'atEnd' | null }, { reply, begun }: Done): CommandReply | null {
+  return answer === 'atEnd' && begun ? null : reply;
 }
 
 function startRequest(command: Command, data: JsonObject): StartRequest {

@@ -8,6 +8,7 @@ const KEYS = Object.entries<{ is: (value: unknown) => boolean; must: string }>({
   commandId: { is: (value) => typeof value === 'string' && UUID.test(value), must: 'be a UUID' },
   commandHash: { is: isText, must: 'be text' },
   notify: { is: (value) => typeof value === 'string' && NOTIFY_PATTERN.test(value), must: 'be drover.notify.<a>.<b>' },
+  answer: { is: (value) => value === 'atEnd', must: 'be atEnd' },
   account: { is: Number.isSafeInteger, must: 'be a number' },
   accountId: { is: Number.isSafeInteger, must: 'be a number' },
   expectRevision: { is: Number.isSafeInteger, must: 'be a number' },
@@ -29,6 +30,10 @@ export function checkEnvelope(command: unknown): asserts command is JsonObject {
     if (value !== undefined && value !== null && !is(value))
       throw new DroverError('InvalidBodyContent', `The command's "${key}" must ${must}`, { fieldName: key });
   }
+  if (command['answer'] === 'atEnd' && typeof command['notify'] !== 'string')
+    throw new DroverError('InvalidBodyContent', 'A command that is answered at its end needs "notify"', {
+      fieldName: 'notify',
+    });
 }
 
 function isText(value: unknown): boolean {

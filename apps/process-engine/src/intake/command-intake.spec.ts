@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { CommandReply } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
 import type { EngineRegistry } from '../registry/engine-registry.js';
@@ -28,6 +28,17 @@ describe('a command that is asked again', () => {
     expect(ends).toHaveLength(1);
     ends[0]!.resolve(reply(7));
     expect(await Promise.all(answers)).toEqual([reply(7), reply(7), reply(7)]);
+  });
+
+  it('which is answered at its end, is worked on anew once it was accepted: as a repeat it is answered at once', async () => {
+    const commands = made();
+    const { ends, work } = works();
+    const [first, again] = [1, 2].map(() => commands.start(start('a'), work));
+    ends[0]!.resolve(null as never);
+    expect(await first).toBeNull();
+    await vi.waitUntil(() => ends.length === 2);
+    ends[1]!.resolve(reply(7));
+    expect(await again).toEqual(reply(7));
   });
 
   it('hears the one refusal, too', async () => {

@@ -5,7 +5,9 @@ import { EngineRegistry } from '../registry/engine-registry.js';
 import { Intake } from './intake.js';
 
 type RequestOf<C> = C extends RequestContract<infer Request, unknown> ? Request : never;
-type Work = () => Promise<CommandReply>;
+/** Null: accepted, and to be answered at its end. */
+type Reply = CommandReply | null;
+type Work = () => Promise<Reply>;
 
 /** What a command is to the intake. */
 interface Asked {
@@ -24,14 +26,14 @@ interface Asked {
  */
 @Injectable()
 export class CommandIntake {
-  private readonly underWay = new Map<string, Promise<CommandReply>>();
+  private readonly underWay = new Map<string, Promise<Reply>>();
 
   constructor(
     private readonly intake: Intake,
     private readonly registry: EngineRegistry,
   ) {}
 
-  create(request: RequestOf<typeof createResource>, work: Work): Promise<CommandReply> {
+  create(request: RequestOf<typeof createResource>, work: Work): Promise<Reply> {
     return this.admit(request, work, {
       kind: 'create',
       account: numberOf(request?.account ?? request?.accountId),
@@ -39,7 +41,7 @@ export class CommandIntake {
     });
   }
 
-  update(request: RequestOf<typeof updateResource>, work: Work): Promise<CommandReply> {
+  update(request: RequestOf<typeof updateResource>, work: Work): Promise<Reply> {
     return this.admit(request, work, {
       kind: 'update',
       account: numberOf(request?.account),
@@ -47,7 +49,7 @@ export class CommandIntake {
     });
   }
 
-  start(request: RequestOf<typeof startProcess>, work: Work): Promise<CommandReply> {
+  start(request: RequestOf<typeof startProcess>, work: Work): Promise<Reply> {
     return this.admit(request, work, {
       kind: 'start',
       account: numberOf(request?.account),
@@ -58,14 +60,15 @@ export class CommandIntake {
     });
   }
 
-  private admit(request: Identified, work: Work, { kind, account, priority }: Asked): Promise<CommandReply> {
-    const admitted = (): Promise<CommandReply> =>
+  private admit(request: Identified, work: Work, { kind, account, priority }: Asked): Promise<Reply> {
+    const admitted = (): Promise<Reply> =>
       this.intake.admit({ account, priority: () => priority(this.registry.mirror.snapshot.types) }, work);
     if (typeof request?.commandId !== 'string') return admitted();
     // Its own id, with what was asked: whoever asks again asks the same.
     const key = `${kind} ${request.commandId} ${String(request.commandHash)}`;
     const first = this.underWay.get(key);
-    if (first !== undefined) return first;
+    // Accepted without an answer: whoever asks again is told, as of any command that was applied.
+    if (first !== undefined) return first.then((reply) => reply ?? admitted());
     const answer = admitted().finally(() => this.underWay.delete(key));
     this.underWay.set(key, answer);
     return answer;
