@@ -1,7 +1,6 @@
 import type { RequestContract } from '@drover/contracts';
 import {
   DroverError,
-  type ErrorBody,
   isRefusedLoad,
   MAX_JSON_DEPTH,
   parseJson,
@@ -9,11 +8,9 @@ import {
   sleep,
   callBackoffMillis,
 } from '@drover/kernel';
-import { Outbox } from './outbox.js';
 import { headers as createHeaders, type Msg, type NatsConnection, type Subscription } from 'nats';
-
-/** Header of an answer that is an error; its value is the code, the body is an ErrorBody. */
-const ERROR_HEADER = 'Drover-Error';
+import { Outbox } from './outbox.js';
+import { ERROR_HEADER, Requests } from './requests.js';
 
 /** A body of the deepest legal nesting, inside a command. */
 const ENVELOPE_DEPTH = MAX_JSON_DEPTH + 4;
@@ -37,41 +34,34 @@ export class MessageBus {
   /** requests whose body could not be used, by subject: invariant 10 says garbage is counted */
   readonly garbage = new Map<string, number>();
   private readonly outbox = new Outbox();
+  private readonly requests: Requests;
 
-  constructor(readonly connection: NatsConnection) {}
+  constructor(readonly connection: NatsConnection) {
+    this.requests = new Requests(connection);
+  }
 
   /**
    * One request, one answer.
    * @throws DroverError as answered; Unavailable when nobody answered in time: the outcome is then unknown
    */
-  async request<Request, Reply>(
+  request<Request, Reply>(
     contract: RequestContract<Request, Reply>,
     request: Request,
     timeoutMillis: number = contract.timeoutMillis,
   ): Promise<Reply> {
-    const body = Buffer.from(contract.codec?.encode(request) ?? JSON.stringify(request));
-    let message: Msg;
-    try {
-      message = await this.connection.request(contract.subject, body, { timeout: timeoutMillis });
-    } catch (cause) {
-      throw new DroverError('Unavailable', `No answer from ${contract.queue} on ${contract.subject}`, { cause });
-    }
-    const answer = JSON.parse(message.string()) as unknown;
-    if (message.headers?.has(ERROR_HEADER) === true) throw DroverError.fromBody(answer as ErrorBody);
-    return answer as Reply;
+    return this.requests.ask(contract, request, timeoutMillis, (write) => write());
   }
 
   /**
    * As {@link request}, but sent together with the others of this turn of the event loop: for whoever is asked by many clients, each on a
    * connection of its own. One by one they cost a system call each, here and at the broker, and begin batches of one at the other side.
    */
-  async requestTogether<Request, Reply>(
+  requestTogether<Request, Reply>(
     contract: RequestContract<Request, Reply>,
     request: Request,
     timeoutMillis: number = contract.timeoutMillis,
   ): Promise<Reply> {
-    await new Promise<void>((resolve) => this.outbox.add(resolve));
-    return this.request(contract, request, timeoutMillis);
+    return this.requests.ask(contract, request, timeoutMillis, (write) => this.outbox.add(write));
   }
 
   /**
