@@ -1,6 +1,6 @@
-import { Body, Controller, Get, Param, Post, Put } from '@nestjs/common';
+import { Controller, Get, Param, Post, Put } from '@nestjs/common';
 import { Base } from '../http/base-url.js';
-import { BodyPipe } from '../http/body.js';
+import { AnyBody } from '../http/body.js';
 import { Command, type CommandOptions } from '../http/command-headers.js';
 import type { RequestBody } from '../http/form.js';
 import { ExternalHandlers } from './external-handlers.js';
@@ -11,7 +11,7 @@ export class ExternalHandlersController {
   constructor(private readonly handlers: ExternalHandlers) {}
 
   @Post()
-  create(@Body(BodyPipe) body: RequestBody, @Command() options: CommandOptions, @Base() base: string) {
+  create(@AnyBody() body: RequestBody, @Command() options: CommandOptions, @Base() base: string) {
     return this.handlers.create(body, options, base);
   }
 
@@ -23,7 +23,7 @@ export class ExternalHandlersController {
   @Put(':id')
   update(
     @Param('id') id: string,
-    @Body(BodyPipe) body: RequestBody,
+    @AnyBody() body: RequestBody,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {

@@ -21,11 +21,11 @@ const DEFINITIONS = /^\/v1\/definitions?(\/|\?|$)/i;
  */
 export function installBodyParsers(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-    readJson(request, body),
+  fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) =>
+    done(null, readJson(request, body)),
   );
-  fastify.addContentTypeParser(YAML, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-    readYaml(request, body),
+  fastify.addContentTypeParser(YAML, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) =>
+    done(null, readYaml(request, body)),
   );
   fastify.addContentTypeParser(FORM, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
     readForm(body, request.headers['content-type'] ?? ''),

@@ -1,37 +1,10 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { canonicalJson, DroverError, parseId, uuidOf, uuidv7 } from '@drover/kernel';
-import { IsInt, IsOptional, Length, Matches, Max, Min, validateSync } from 'class-validator';
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { asDroverError } from './validation.js';
 
 /** Longest time a request may wait for its process, seconds. */
 export const MAX_WAIT_SECONDS = 60;
-
-/** The headers that change how a write is done. */
-export class CommandHeaders {
-  @IsOptional()
-  @Length(1, 255, { message: 'Idempotency-Key must have 1 to 255 characters' })
-  @Matches(/^[\x20-\x7e]*$/, { message: 'Idempotency-Key must be printable ASCII' })
-  'idempotency-key'?: string;
-
-  /** `Prefer: wait=<seconds>`; the answer waits no longer than {@link MAX_WAIT_SECONDS} */
-  @IsOptional()
-  @Min(0, { message: 'Prefer: wait must be a whole number of seconds' })
-  wait?: number;
-
-  /** `If-Match: <revision>`, plain or quoted; `*` is any */
-  @IsOptional()
-  @IsInt({ message: 'If-Match must be a revision, a whole number' })
-  @Min(0, { message: 'If-Match must be a revision, a whole number' })
-  @Max(Number.MAX_SAFE_INTEGER, { message: 'If-Match must be a revision, a whole number' })
-  'if-match'?: number;
-
-  /** `X-API-Project-Id: 1a5`: the account in whose name the caller works. Advisory: there is no authentication yet */
-  @IsOptional()
-  @IsInt({ message: 'X-API-Project-Id must be the id of an account, as 1a5' })
-  'x-api-project-id'?: number;
-}
 
 /** How a write is to be done. */
 export interface CommandOptions {
@@ -52,58 +25,78 @@ export const Command = createParamDecorator((_data: unknown, context: ExecutionC
 
 /** @throws DroverError InvalidHeader */
 export function commandOptions(request: Pick<FastifyRequest, 'headers' | 'method' | 'url' | 'body'>): CommandOptions {
-  const headers = Object.assign(new CommandHeaders(), {
-    'idempotency-key': single(request.headers['idempotency-key']),
-    wait: preferredWait(single(request.headers['prefer'])),
-    'if-match': revision(single(request.headers['if-match'])),
-    'x-api-project-id': account(request.headers['x-api-project-id']),
-  });
-  const errors = validateSync(headers);
-  if (errors.length > 0) throw invalidHeader(asDroverError(errors).message, errors[0]!.property);
+  const { headers } = request;
+  const key = idempotencyKey(single(headers['idempotency-key']));
   return {
-    ...identity(request, headers['idempotency-key']),
-    waitMillis: Math.min(headers.wait ?? 0, MAX_WAIT_SECONDS) * 1_000,
-    expectRevision: headers['if-match'] ?? null,
-    account: headers['x-api-project-id'] ?? null,
+    commandId: key === null ? uuidv7() : commandIdOf(request, key),
+    commandHash: key === null ? null : commandHashOf(request),
+    waitMillis: waitMillis(single(headers['prefer'])),
+    expectRevision: revision(single(headers['if-match'])),
+    account: accountOf(headers['x-api-project-id']),
   };
 }
 
+function idempotencyKey(header: string | undefined): string | null {
+  if (header === undefined) return null;
+  if (header.length < 1 || header.length > 255)
+    throw invalidHeader('idempotency-key', 'Idempotency-Key must have 1 to 255 characters');
+  if (!/^[\x20-\x7e]*$/.test(header)) throw invalidHeader('idempotency-key', 'Idempotency-Key must be printable ASCII');
+  return header;
+}
+
 /**
- * A repeated key finds its command; a key is a client's name for one call, so method and path are part of it, and another action or
- * body under it is a mistake that the hash tells. Accounts get key spaces of their own once there are accounts.
+ * A repeated key finds its command; a key is a client's name for one call, so method and path are part of it. Accounts get key spaces of
+ * their own once there are accounts.
  */
-function identity(
-  request: Pick<FastifyRequest, 'method' | 'url' | 'body'>,
-  key: string | undefined,
-): Pick<CommandOptions, 'commandId' | 'commandHash'> {
-  if (key === undefined) return { commandId: uuidv7(), commandHash: null };
-  const [path, query = ''] = request.url.toLowerCase().split('?', 2);
-  const call = `${request.method} ${path!.replace(/\/+$/, '')}`;
-  const hash = createHash('sha256')
-    .update(`${call}?${query}\n${canonicalJson(request.body ?? {})}`)
+function commandIdOf(request: Pick<FastifyRequest, 'method' | 'url'>, key: string): string {
+  return uuidOf(`-/${callOf(request)}/${key}`);
+}
+
+/** Another action or body under the same key is a mistake that the hash tells. */
+function commandHashOf(request: Pick<FastifyRequest, 'method' | 'url' | 'body'>): string {
+  const [, query = ''] = request.url.toLowerCase().split('?', 2);
+  return createHash('sha256')
+    .update(`${callOf(request)}?${query}\n${canonicalJson(request.body ?? {})}`)
     .digest('hex');
-  return { commandId: uuidOf(`-/${call}/${key}`), commandHash: hash };
+}
+
+function callOf({ method, url }: Pick<FastifyRequest, 'method' | 'url'>): string {
+  return `${method} ${url.toLowerCase().split('?', 1)[0]!.replace(/\/+$/, '')}`;
 }
 
 function single(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header.join(', ') : header;
 }
 
-/** RFC 7240: preferences we do not know are none of our business; one that we know must make sense. */
-function preferredWait(header: string | undefined): number | undefined {
-  for (const preference of (header ?? '').split(/[,;]/)) {
-    const [name, value = ''] = preference.split('=').map((part) => part.trim());
-    if (name!.toLowerCase() !== 'wait') continue;
-    const seconds = value.replace(/^"(.*)"$/, '$1');
-    return /^\d{1,9}$/.test(seconds) ? Number(seconds) : NaN;
-  }
-  return undefined;
+/**
+ * `Prefer: wait=<seconds>`; the answer waits no longer than {@link MAX_WAIT_SECONDS}. RFC 7240: preferences we do not know are none of our
+ * business; one that we know must make sense.
+ */
+function waitMillis(header: string | undefined): number {
+  const wait = header === undefined ? null : WAIT.exec(header);
+  if (wait === null) return 0;
+  const seconds = (wait[1] ?? '').trim().replace(/^"(.*)"$/, '$1');
+  if (!/^\d{1,9}$/.test(seconds)) throw invalidHeader('prefer', 'Prefer: wait must be a whole number of seconds');
+  return Math.min(Number(seconds), MAX_WAIT_SECONDS) * 1_000;
 }
 
-function revision(header: string | undefined): number | undefined {
-  if (header === undefined || header.trim() === '*') return undefined;
+const WAIT = /(?:^|[,;])\s*wait\s*(?:=([^,;=]*)[^,;]*)?(?=[,;]|$)/i;
+
+/** `If-Match: <revision>`, plain or quoted; `*` is any */
+function revision(header: string | undefined): number | null {
+  if (header === undefined || header.trim() === '*') return null;
   const text = header.trim().replace(/^(W\/)?"(.*)"$/, '$2');
-  return /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(number)) throw invalidHeader('if-match', 'If-Match must be a revision, a whole number');
+  return number;
+}
+
+/** `X-API-Project-Id: 1a5`: the account in whose name the caller works. Advisory: there is no authentication yet */
+function accountOf(header: string | string[] | undefined): number | null {
+  const number = account(header) ?? null;
+  if (Number.isNaN(number))
+    throw invalidHeader('x-api-project-id', 'X-API-Project-Id must be the id of an account, as 1a5');
+  return number;
 }
 
 /** The number of the account that the caller names; undefined: none; NaN: the header is not the id of one. */
@@ -113,6 +106,6 @@ export function account(header: string | string[] | undefined): number | undefin
   return id?.prefix === 'a' ? id.number : NaN;
 }
 
-function invalidHeader(message: string, fieldName: string): DroverError {
-  return new DroverError('InvalidHeader', message, { fieldName: fieldName === 'wait' ? 'prefer' : fieldName });
+function invalidHeader(fieldName: string, message: string): DroverError {
+  return new DroverError('InvalidHeader', message, { fieldName });
 }

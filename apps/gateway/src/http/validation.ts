@@ -18,6 +18,7 @@ const CODES: Record<string, ErrorCode> = {
 export function valid(dto: Type, overrides: Record<string, ErrorCode> = {}): ValidationPipe {
   return new ValidationPipe({
     expectedType: dto,
+    validateCustomDecorators: true,
     transform: true,
     whitelist: true,
     forbidNonWhitelisted: true,

@@ -1,7 +1,7 @@
-import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Base, Self } from '../http/base-url.js';
-import { ObjectBodyPipe } from '../http/body.js';
+import { ObjectBody } from '../http/body.js';
 import { type ListQuery, ListQueryPipe } from '../http/list-query.js';
 import { valid } from '../http/validation.js';
 import { LimitBody } from './limit-body.js';
@@ -20,7 +20,7 @@ export class LimitsController {
   /** 201: set; 200: it was set already, and is as asked now. */
   @Post()
   async set(
-    @Body(ObjectBodyPipe, valid(LimitBody, { whitelistValidation: 'InvalidField' })) body: LimitBody,
+    @ObjectBody(valid(LimitBody, { whitelistValidation: 'InvalidField' })) body: LimitBody,
     @Base() base: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {

@@ -1,7 +1,7 @@
-import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Base, Self } from '../http/base-url.js';
-import { ObjectBodyPipe } from '../http/body.js';
+import { ObjectBody } from '../http/body.js';
 import { type ListQuery, ListQueryPipe } from '../http/list-query.js';
 import { valid } from '../http/validation.js';
 import { PauseBody } from './pause-body.js';
@@ -20,7 +20,7 @@ export class PausesController {
   /** 201: set, and no attempt in its scope begins any more; 200: it was set already. */
   @Post()
   async set(
-    @Body(ObjectBodyPipe, valid(PauseBody, { whitelistValidation: 'InvalidField' })) body: PauseBody,
+    @ObjectBody(valid(PauseBody, { whitelistValidation: 'InvalidField' })) body: PauseBody,
     @Base() base: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {

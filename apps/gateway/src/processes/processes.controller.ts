@@ -1,7 +1,7 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import type { OperatorAction } from '@drover/contracts';
 import { Base, Self } from '../http/base-url.js';
-import { ObjectBodyPipe } from '../http/body.js';
+import { ObjectBody } from '../http/body.js';
 import { Command, type CommandOptions } from '../http/command-headers.js';
 import { type ListQuery, ListQueryPipe } from '../http/list-query.js';
 import { valid } from '../http/validation.js';
@@ -29,7 +29,7 @@ export class ProcessInstancesController {
   operate(
     @Param('id') id: string,
     @Query('action', OperatorActionPipe) action: OperatorAction,
-    @Body(ObjectBodyPipe, valid(OperateBody, { whitelistValidation: 'InvalidField' })) body: OperateBody,
+    @ObjectBody(valid(OperateBody, { whitelistValidation: 'InvalidField' })) body: OperateBody,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {

@@ -1,18 +1,15 @@
-import { Injectable, type PipeTransform } from '@nestjs/common';
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { DroverError } from '@drover/kernel';
+import type { FastifyRequest } from 'fastify';
 
 /** `?action=<verb>` as it was written: missing, once or several times. Only the type knows which actions there are. */
-export interface ActionQuery {
-  action: string | string[] | undefined;
-}
+export type Action = string | string[] | undefined;
 
-@Injectable()
-export class ActionQueryPipe implements PipeTransform<Record<string, string | string[]>, ActionQuery> {
-  /** @throws DroverError InvalidFilter for any other parameter */
-  transform(query: Record<string, string | string[]>): ActionQuery {
-    const unknown = Object.keys(query).find((key) => key !== 'action');
-    if (unknown !== undefined)
-      throw new DroverError('InvalidFilter', `Unknown parameter "${unknown.slice(0, 100)}"`, { fieldName: unknown });
-    return { action: query['action'] };
-  }
-}
+/** Parameter of a controller's method: the action that is asked for. @throws DroverError InvalidFilter for any other parameter */
+export const ActionQuery = createParamDecorator((_data: unknown, context: ExecutionContext): Action => {
+  const query = context.switchToHttp().getRequest<FastifyRequest>().query as Record<string, string | string[]>;
+  for (const key of Object.keys(query))
+    if (key !== 'action')
+      throw new DroverError('InvalidFilter', `Unknown parameter "${key.slice(0, 100)}"`, { fieldName: key });
+  return query['action'];
+});

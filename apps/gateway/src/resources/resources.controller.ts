@@ -1,11 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
 import type { JsonObject } from '@drover/kernel';
 import { Base, Self } from '../http/base-url.js';
-import { BodyPipe, ObjectBodyPipe } from '../http/body.js';
+import { AnyBody, ObjectBody } from '../http/body.js';
 import type { RequestBody } from '../http/form.js';
 import { Command, type CommandOptions } from '../http/command-headers.js';
 import { type ListQuery, ListQueryPipe } from '../http/list-query.js';
-import { type ActionQuery, ActionQueryPipe } from './action-query.js';
+import { type Action, ActionQuery } from './action-query.js';
 import { ResourceCommands } from './resource-commands.js';
 import { ResourceLists } from './resource-lists.js';
 import { ResourceReads } from './resource-reads.js';
@@ -33,7 +33,7 @@ export class ResourcesController {
   @Post(':plural')
   create(
     @Param('plural') plural: string,
-    @Body(BodyPipe) body: RequestBody,
+    @AnyBody() body: RequestBody,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {
@@ -49,7 +49,7 @@ export class ResourcesController {
   update(
     @Param('plural') plural: string,
     @Param('id') id: string,
-    @Body(BodyPipe) body: RequestBody,
+    @AnyBody() body: RequestBody,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {
@@ -60,7 +60,7 @@ export class ResourcesController {
   remove(
     @Param('plural') plural: string,
     @Param('id') id: string,
-    @Body(ObjectBodyPipe) body: JsonObject,
+    @ObjectBody() body: JsonObject,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {
@@ -73,12 +73,12 @@ export class ResourcesController {
   act(
     @Param('plural') plural: string,
     @Param('id') id: string,
-    @Query(ActionQueryPipe) query: ActionQuery,
-    @Body(ObjectBodyPipe) data: JsonObject,
+    @ActionQuery() action: Action,
+    @ObjectBody() data: JsonObject,
     @Command() options: CommandOptions,
     @Base() base: string,
   ) {
-    return this.commands.act(plural, id, query.action, data, options, base);
+    return this.commands.act(plural, id, action, data, options, base);
   }
 
   @Get(':plural/:id/:link')

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { type ProcessEnded, type ResourceRow, SUBJECTS } from '@drover/contracts';
-import { DroverError } from '@drover/kernel';
-import { MessageBus } from '@drover/messaging';
+import { DroverError, monotonicMillis } from '@drover/kernel';
+import { Expected, MessageBus } from '@drover/messaging';
 import type { Msg, Subscription } from 'nats';
 import { GATEWAY_ID } from '../settings.js';
 
@@ -11,7 +11,7 @@ const MAX_WAITING = 10_000;
 /** One request that waits for the end of a process. Close it, whatever happened. */
 export interface Completion {
   /** goes into the command as `notify` */
-  subject: string;
+  readonly subject: string;
   /** resolves with the resource when the process ended or parked, with null when the time is up; never rejects */
   ended(timeoutMillis: number): Promise<ResourceRow | null>;
   close(): void;
@@ -20,7 +20,7 @@ export interface Completion {
 /** Hears the end of processes that this gateway was asked to wait for: one subscription for all of them. */
 @Injectable()
 export class Completions implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly waiting = new Map<string, (resource: ResourceRow | null) => void>();
+  private readonly waiting = new Expected<Waiting>((waiting) => waiting.timeUp());
   private subscription: Subscription | undefined;
   private calls = 0;
   private closing = false;
@@ -32,7 +32,7 @@ export class Completions implements OnApplicationBootstrap, BeforeApplicationShu
 
   onApplicationBootstrap(): void {
     this.subscription = this.bus.connection.subscribe(SUBJECTS.notify(this.gatewayId, '*'), {
-      callback: (_error, message) => this.waiting.get(message.subject)?.(resourceIn(message)),
+      callback: (_error, message) => this.waiting.take(message.subject)?.hear(resourceIn(message)),
     });
   }
 
@@ -40,7 +40,7 @@ export class Completions implements OnApplicationBootstrap, BeforeApplicationShu
   beforeApplicationShutdown(): void {
     this.closing = true;
     this.subscription?.unsubscribe();
-    for (const end of this.waiting.values()) end(null);
+    for (const waiting of this.waiting.takeAll()) waiting.hear(null);
   }
 
   /** Has a shutdown begun? Then nobody should wait any more. */
@@ -51,13 +51,47 @@ export class Completions implements OnApplicationBootstrap, BeforeApplicationShu
   /** Listens before the command is sent, so that a process that ends at once is not missed. */
   listen(): Completion {
     if (this.waiting.size >= MAX_WAITING) throw new DroverError('Overloaded', `${MAX_WAITING} requests wait already`);
-    const subject = SUBJECTS.notify(this.gatewayId, String(++this.calls));
-    const heard = new Promise<ResourceRow | null>((resolve) => this.waiting.set(subject, resolve));
-    return {
-      subject,
-      ended: (timeoutMillis) => within(heard, this.closing ? 0 : timeoutMillis),
-      close: () => this.waiting.delete(subject),
-    };
+    const waiting = new Waiting(SUBJECTS.notify(this.gatewayId, String(++this.calls)), this.waiting);
+    if (this.closing) waiting.hear(null);
+    else this.waiting.add(waiting.subject, waiting);
+    return waiting;
+  }
+}
+
+class Waiting implements Completion {
+  due = Infinity;
+  private heard: ResourceRow | null | undefined;
+  private resolve: ((resource: ResourceRow | null) => void) | undefined;
+
+  constructor(
+    readonly subject: string,
+    private readonly waiting: Expected<Waiting>,
+  ) {}
+
+  ended(timeoutMillis: number): Promise<ResourceRow | null> {
+    return new Promise((resolve) => {
+      if (this.heard !== undefined) return resolve(this.heard);
+      this.resolve = resolve;
+      this.due = monotonicMillis() + timeoutMillis;
+      this.waiting.add(this.subject, this);
+    });
+  }
+
+  close(): void {
+    this.waiting.take(this.subject);
+  }
+
+  /** Told once, for ever. */
+  hear(resource: ResourceRow | null): void {
+    this.heard = resource;
+    this.resolve?.(resource);
+  }
+
+  /** Of one wait; the next one may hear more. */
+  timeUp(): void {
+    this.due = Infinity;
+    this.waiting.add(this.subject, this);
+    this.resolve?.(null);
   }
 }
 
@@ -68,12 +102,4 @@ function resourceIn(message: Msg): ResourceRow | null {
   } catch {
     return null;
   }
-}
-
-async function within<T>(promise: Promise<T>, timeoutMillis: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeUp = new Promise<null>((resolve) => (timer = setTimeout(resolve, timeoutMillis, null)));
-  const first = await Promise.race([promise, timeUp]);
-  clearTimeout(timer);
-  return first;
 }
