@@ -10,7 +10,7 @@ import { drover, untilHandlerListens } from './engines.js';
 import { ClosedLoop } from './load.js';
 import { measure, seconds } from './measuring.js';
 import { round } from './result.js';
-import { type Seen, timesOf, trace } from './trace.js';
+import { inDatabase, type Seen, timesOf, trace } from './trace.js';
 
 const config = readConfig();
 const connection = await connectNats(config.natsUrl, 'bench-client');
@@ -53,6 +53,7 @@ console.log(
     traced: traces.length,
     whole,
     hops,
+    inDatabase: inDatabase(traces, measured.batches ?? {}),
     messages: Object.entries(messages)
       .map(([message, { count, bytes }]) => ({ message, perProcess: each(count, 3), bytesPerProcess: each(bytes, 0) }))
       .sort((a, b) => b.bytesPerProcess - a.bytesPerProcess),

@@ -58,8 +58,8 @@ export interface ResultLine {
   commitsPerProcess?: number;
   /** growth of PostgreSQL's write-ahead log; absent for an engine without it */
   walBytesPerProcess?: number;
-  /** rows per commit of the store, by lane: how many batches had at most so many rows (`+Inf`: more), and their mean */
-  batches?: Record<string, { mean: number; upTo: Record<string, number> }>;
+  /** rows per commit of the store, by lane: how many batches had at most so many rows (`+Inf`: more), their mean, and the mean time of one in the database */
+  batches?: Record<string, { mean: number; meanMillis: number; upTo: Record<string, number> }>;
   /** cores that programs outside the run kept busy: above 0.15 the line is not a quiet one */
   otherCores: number;
 

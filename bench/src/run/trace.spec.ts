@@ -1,6 +1,6 @@
 import { commitBatch, type EncodedTransition } from '@drover/contracts';
 import { describe, expect, it } from 'vitest';
-import { HOPS, type Seen, timesOf, trace } from './trace.js';
+import { HOPS, inDatabase, type Seen, timesOf, trace } from './trace.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const TOKEN = 'd32169dc0348c8783fd46be0';
@@ -84,6 +84,18 @@ describe('the trace of a process', () => {
     const { traces, messages } = trace(seen({ ...asked!, reply: 'drover.notify.bench1.1' }, ...rest));
     expect(traces).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8]]);
     expect(Object.keys(messages)).not.toContain('answer to the start');
+  });
+
+  it('knows what of the commits is the database', () => {
+    const { traces } = trace(seen(...alone(1)));
+    expect(inDatabase(traces, { starts: { meanMillis: 2 }, ends: { meanMillis: 0.4 } })).toEqual([
+      { hop: 'commit of the start → its answer', meanMicros: 2_000, share: 0.25 },
+      { hop: 'commit of the end → its answer', meanMicros: 400, share: 0.05 },
+    ]);
+    expect(inDatabase([], {})).toEqual([
+      { hop: 'commit of the start → its answer', meanMicros: 0, share: 0 },
+      { hop: 'commit of the end → its answer', meanMicros: 0, share: 0 },
+    ]);
   });
 
   it('tells processes apart that run at once and share their batches', () => {

@@ -146,6 +146,24 @@ export interface HopTimes {
   share: number;
 }
 
+/** The lanes of the store's hops, in their order. */
+const LANES = ['starts', 'ends'];
+
+/**
+ * What of the store's hops is the database's, as the store waits for it; the rest is the store itself and the way through the broker, to it and back.
+ * @param batches mean time of a batch, by lane
+ */
+export function inDatabase(
+  traces: readonly Trace[],
+  batches: Record<string, { meanMillis: number }>,
+): { hop: string; meanMicros: number; share: number }[] {
+  const whole = sum(traces.map((trace) => trace[AT.notice]! - trace[AT.start]!)) / Math.max(1, traces.length);
+  return HOPS.filter(({ program }) => program === 'store').map(({ hop }, i) => {
+    const millis = batches[LANES[i]!]?.meanMillis ?? 0;
+    return { hop, meanMicros: round(millis * 1_000, 0), share: whole === 0 ? 0 : round(millis / whole, 3) };
+  });
+}
+
 /** Each hop, and the whole from the start's request to the notice of the end. */
 export function timesOf(traces: readonly Trace[]): {
   hops: ({ program: string; hop: string } & HopTimes)[];

@@ -22,14 +22,22 @@ export function hops(bench) {
     await readable(line);
   });
 
-  async function readable({ traced, whole, hops, messages }) {
+  async function readable({ traced, whole, hops, inDatabase, messages }) {
     const { aligned } = await import('../../../bench/dist/report/table.js');
     const cells = ({ medianMicros, p90Micros, share }) =>
       [medianMicros, p90Micros, (share * 100).toFixed(1)].map(String);
     say(
       `\n${aligned([
         ['hop', 'in', 'median µs', 'p90 µs', '%'],
-        ...hops.map(({ hop, program, ...times }) => [hop, program, ...cells(times)]),
+        ...hops.flatMap(({ hop, program, ...times }) => {
+          const database = inDatabase.find((one) => one.hop === hop);
+          const line = [hop, program, ...cells(times)];
+          if (database === undefined) return [line];
+          return [
+            line,
+            ['  of it', 'PostgreSQL', `mean ${database.meanMicros}`, '', (database.share * 100).toFixed(1)],
+          ];
+        }),
         [`whole, of ${traced} processes`, '', ...cells(whole)],
       ])}`,
     );

@@ -200,9 +200,11 @@ describe('the text of a transition', () => {
     // What the plain statements write without being told.
     const implied = { field: 'state', chg: true, start: true, fin: true };
     let found = 0;
+    const seen = new Set<string>();
     fc.assert(
       fc.property(anyTransition, (transition) => {
         const { head, row: own, shape } = encodeTransition(transition);
+        for (const text of [own, shape]) Object.keys(parsed(text)).forEach((key) => seen.add(key));
         if (head.plain === undefined) return;
         found++;
         const columns = PLAIN_COLUMNS[head.kind as 'starts' | 'ends'];
@@ -216,6 +218,11 @@ describe('the text of a transition', () => {
       { seed: 1, numRuns: 20_000 },
     );
     expect(found).toBeGreaterThan(500);
+    // A column that none of them has was added without a look at what is plain.
+    const { starts, ends } = TRANSITION_COLUMNS;
+    expect([...seen]).toEqual(
+      expect.arrayContaining([starts, ends].flatMap((of) => [...namesOf(of.row), ...namesOf(of.shape)])),
+    );
   });
 
   it('has, in all of these, every column of every statement', () => {
@@ -251,7 +258,11 @@ const anyTransition = (() => {
     errorCode: seldom<string | null>('E', null),
     errorMessage: seldom<string | null>('e', null),
     deadlineMillis: fc.constantFrom(null, 1_000, 'keep' as const),
-    waitDeadlineMillis: seldom<number | 'keep' | null>('keep', null),
+    waitDeadlineMillis: fc.constantFrom<(number | 'keep' | null)[]>(
+      'keep',
+      500,
+      ...Array.from({ length: 30 }, () => null),
+    ),
     wakeMillis: fc.constantFrom(null, 1_000, 'deadline' as const),
     beganState: seldom<string | null>('b', null),
     parentId: seldom<number | null>(9, null),
