@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { collectDefaultMetrics, register as defaultRegistry, type Registry } from 'prom-client';
+import { register as defaultRegistry, type Registry } from 'prom-client';
+import { collectProgramMetrics } from './program-metrics.js';
 
 /** A dependency that does not answer by then counts as failing: a probe must not hang with it. */
 const READY_MILLIS = 1_500;
@@ -32,7 +33,7 @@ export interface AdminServer extends AsyncDisposable {
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { host = '127.0.0.1', port, registry = defaultRegistry } = options;
   // Once per registry: a second collection would fail on the names of the first.
-  if (!registry.getSingleMetric('process_cpu_user_seconds_total')) collectDefaultMetrics({ register: registry });
+  if (!registry.getSingleMetric('process_cpu_user_seconds_total')) collectProgramMetrics(registry);
   const server = createServer((request, response) => {
     answer(request, response, options.ready, registry).catch((error: Error) =>
       send(response, 500, { message: error.message }),

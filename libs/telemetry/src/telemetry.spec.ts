@@ -45,6 +45,19 @@ describe('admin server', () => {
     expect(await (await fetch(`${admin.url}/metrics`)).text()).toContain('process_cpu_user_seconds_total');
   });
 
+  it('tells how busy its event loop is, and keeps no timer for it', async () => {
+    await using admin = await start(async () => ({}));
+    const figures = async (): Promise<string> => (await fetch(`${admin.url}/metrics`)).text();
+    const active = async (): Promise<number> =>
+      Number(/^nodejs_eventloop_active_seconds_total (.*)$/m.exec(await figures())![1]);
+    const before = await active();
+    for (const until = performance.now() + 20; performance.now() < until;);
+    await new Promise((done) => setImmediate(done));
+    expect(await active()).toBeGreaterThan(before + 0.01);
+    expect(await figures()).toContain('nodejs_eventloop_lag_seconds');
+    expect(await figures()).not.toContain('nodejs_eventloop_lag_p99_seconds');
+  });
+
   it('a check that hangs or throws is an answer too', async () => {
     await using hanging = await start(() => new Promise(() => {}));
     await using throwing = await start(async () => Promise.reject(new Error('down')));

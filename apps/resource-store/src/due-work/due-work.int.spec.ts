@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { waitFor } from '@drover/testing';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { PresenceJob } from '../presence/presence.job.js';
+import { ANY_WAITING } from '../sql/presence.sql.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { create, fields, start } from '../testing/transitions.js';
 import { blank } from '../testing/transitions.js';
@@ -106,6 +108,24 @@ it('presence wakes the oldest waiting process of each handler', async () => {
   abort.abort();
   await running;
   expect((await work.claim(10, 60_000)).work.map(({ process }) => process.id)).toEqual([a, b]);
+});
+
+it('presence looks seldom while nothing waits, and a second after a commit', async () => {
+  // A spy without an implementation calls what it spies on.
+  const query = vi.spyOn(store.dataSource, 'query');
+  const abort = new AbortController();
+  const running = store.get(PresenceJob).run(abort.signal);
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    expect(query.mock.calls.filter(([text]) => text === ANY_WAITING).length).toBeLessThan(3);
+    const [id] = await live(1, { status: 'waitingHandler', waitingHandler: 'a', wakeMillis: 60_000 });
+    const claimed = await waitFor(async () => (await work.claim(1, 60_000)).work[0], { what: 'the process is woken' });
+    expect(claimed.process.id).toBe(id);
+  } finally {
+    query.mockRestore();
+    abort.abort();
+    await running;
+  }
 });
 
 it('loads by number, and those that wait for one', async () => {

@@ -1,13 +1,15 @@
 import { SUBJECTS } from '@drover/contracts';
 import { MessageBus } from '@drover/messaging';
 import { Injectable } from '@nestjs/common';
+import type { Subscription } from 'nats';
 
 const GATES_FOLD_MILLIS = 500;
 
 /** Messages that only shorten a poll. Safe to lose. */
 @Injectable()
 export class Hints {
-  private feedListener: (() => void) | null = null;
+  private readonly feedListeners = new Set<() => void>();
+  private feedHints: Subscription | null = null;
   private feedHintDue = false;
   private gatesHintDue = false;
 
@@ -21,13 +23,13 @@ export class Hints {
     this.bus.hint(SUBJECTS.hint.registry);
   }
 
-  /** The relay may run in this replica or in another one. Folded: one hint for all commits of 5 ms. */
+  /** Something was committed. Who listens may be in this replica or in another one. Folded: one hint for all commits of 5 ms. */
   feed(): void {
     if (this.feedHintDue) return;
     this.feedHintDue = true;
     setTimeout(() => {
       this.feedHintDue = false;
-      if (this.feedListener !== null) this.feedListener();
+      if (this.feedListeners.size > 0) this.tellOfFeed();
       else this.bus.hint(SUBJECTS.hint.feed);
     }, 5).unref();
   }
@@ -42,8 +44,20 @@ export class Hints {
     }, GATES_FOLD_MILLIS).unref();
   }
 
-  /** This replica relays the feed itself, or does not any longer (null). */
-  onFeed(listener: (() => void) | null): void {
-    this.feedListener = listener;
+  /** This replica runs the background jobs: one of them is told here of its commits, and of those of others. @returns the end of it */
+  onFeed(listener: () => void): () => void {
+    this.feedListeners.add(listener);
+    const callback = (): void => this.tellOfFeed();
+    this.feedHints ??= this.bus.connection.subscribe(SUBJECTS.hint.feed, { callback });
+    return () => {
+      this.feedListeners.delete(listener);
+      if (this.feedListeners.size > 0) return;
+      this.feedHints?.unsubscribe();
+      this.feedHints = null;
+    };
+  }
+
+  private tellOfFeed(): void {
+    for (const listener of this.feedListeners) listener();
   }
 }

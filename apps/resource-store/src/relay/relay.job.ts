@@ -1,4 +1,3 @@
-import { SUBJECTS } from '@drover/contracts';
 import { oneRow } from '@drover/database';
 import { callBackoffMillis, monotonicMillis, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
@@ -52,8 +51,7 @@ export class RelayJob {
 
   async run(term: { epoch: number; signal: AbortSignal }): Promise<void> {
     const hint = (): void => this.hint();
-    const subscription = this.bus.connection.subscribe(SUBJECTS.hint.feed, { callback: hint });
-    this.hints.onFeed(hint);
+    const deaf = this.hints.onFeed(hint);
     term.signal.addEventListener('abort', hint, { once: true });
     try {
       for (let failures = 0; !term.signal.aborted; failures++) {
@@ -69,8 +67,7 @@ export class RelayJob {
         await sleep(callBackoffMillis(failures, Math.random()), term.signal);
       }
     } finally {
-      this.hints.onFeed(null);
-      subscription.unsubscribe();
+      deaf();
     }
   }
 

@@ -1,3 +1,7 @@
+/** Does any process wait for an absent handler? One look at the index that holds only those: a sixth of what the wake-up costs to plan. */
+export const ANY_WAITING = `
+select 1 as waiting from process_live where waiting_handler is not null order by waiting_handler, id limit 1`;
+
 /**
  * Wakes the oldest waiting process of each absent handler: an engine sends its event, and either a handler answers or there is still
  * nobody. Hops from handler to handler over the index: 100,000 waiting processes cost as many probes as there are handlers.

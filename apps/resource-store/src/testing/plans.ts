@@ -44,6 +44,7 @@ export const HOT: Record<string, Hot> = {
   LOAD_WORK_BY_PREDECESSOR: hot(due.LOAD_WORK_BY_PREDECESSOR, [[100_008, 100_018]], 8),
   LOAD_WORK_BY_FINISHED: hot(due.LOAD_WORK_BY_FINISHED, [[77, 78]], 80, { history: true }),
   RELEASE_WAITING: hot(due.RELEASE_WAITING, ['away2', 100], 300),
+  ANY_WAITING: hot(presence.ANY_WAITING, [], 10),
   WAKE_OLDEST_WAITING: hot(presence.WAKE_OLDEST_WAITING, [], 60),
   READ_FEED: hot(feed.READ_FEED, [39_000, 39_400, 500], 500, { history: true }),
   WAKE_HELD: hot(gates.WAKE_HELD, ['account/7', 100], 5_000),
