@@ -59,6 +59,11 @@ connection.subscribe(SUBJECTS.hint.registry, { callback: () => app.get(RegistryS
 await app.listen();
 health.serving = true;
 log.info({ admin: admin.url }, 'the resource store serves');
+// Nobody waits for it, and whoever needs what fails here is told.
+void app
+  .get(RegistryService)
+  .warmUp()
+  .catch(() => undefined);
 
 let stopping = false;
 /** Requests in hand are answered, the lease is given back, then the connections close. */
