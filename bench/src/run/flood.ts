@@ -1,24 +1,25 @@
 /**
  * One account starts everything it has at once; another one goes on with its few. How much slower do those become? Prints one JSON line.
  */
-import { startProcess } from '@drover/contracts';
-import { DroverError, isRefusedLoad, retryAfterMillis } from '@drover/kernel';
-import { connectNats, MessageBus } from '@drover/messaging';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { connectNats } from '@drover/messaging';
 import { type Config, readConfig } from './config.js';
 import { atMost, type Criterion, none } from './criteria.js';
 import { drover } from './engines.js';
+import type { Flooded } from './flooder.js';
 import { ClosedLoop, type Outcome } from './load.js';
 import { seconds } from './measuring.js';
 import { type Latencies, machine, round } from './result.js';
 
 /** Times the other account's quiet p99 that its p99 may be during the flood. */
 const MOST_SLOWER = 3;
-const FLOODING = 1;
 const QUIET = 2;
 
 const config = readConfig<Config & { count: number; lanes: number }>();
-/** A connection of its own for each account, as two clients have. */
-const flooding = await connectNats(config.natsUrl, 'bench-flood');
+/** A program of its own for each account, as two clients are. */
+const sendAll = await startFlooder();
 const quiet = await connectNats(config.natsUrl, 'bench-quiet');
 const { runOne, resources, close } = await drover(quiet, {
   count: config.count + config.lanes * 8,
@@ -30,7 +31,7 @@ const { runOne, resources, close } = await drover(quiet, {
 const own = resources.slice(config.count);
 
 const [calm] = await beside(() => seconds(config.seconds), config.warmupSeconds);
-const [busy, { tookSeconds, ...flood }] = await beside(sendAll);
+const [busy, { tookSeconds, ...flood }] = await beside(() => sendAll(resources.slice(0, config.count)));
 
 const ratio = round(busy.latencies.at(0.99) / calm.latencies.at(0.99), 2);
 const criteria: Criterion[] = [
@@ -59,7 +60,6 @@ console.log(
   }),
 );
 await close();
-await flooding.close();
 await quiet.close();
 
 /** Keeps the other account's few processes going until the work is done; those under way then count too. */
@@ -72,37 +72,19 @@ async function beside<T>(work: () => Promise<T>, warmupSeconds = 0): Promise<[Ou
   return [await load.stop(), result];
 }
 
-/** All at once; a refused start comes again when it was told to. Resolves when all were accepted. */
-async function sendAll() {
-  const floodBus = new MessageBus(flooding);
-  const began = performance.now();
-  const count = { accepted: 0, refusals: 0, unanswered: 0 };
-  const command = {
-    commandId: null,
-    commandHash: null,
-    notify: null,
-    account: FLOODING,
-    process: 'benchthing.run',
-    data: {},
+/** Starts the flooding account's program. @returns to be called when its flood should begin; resolves when all was accepted */
+async function startFlooder(): Promise<(resources: readonly number[]) => Promise<Flooded>> {
+  const child = fork(fileURLToPath(new URL('./flooder.js', import.meta.url)));
+  const heard = async <T>(): Promise<T> => {
+    const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the flooder ended with ${code}`)));
+    const [message] = (await Promise.race([once(child, 'message'), ended])) as [T];
+    return message;
   };
-  const one = async (resourceId: number): Promise<void> => {
-    for (;;) {
-      try {
-        await floodBus.request(startProcess, { ...command, resourceId });
-        count.accepted++;
-        return;
-      } catch (error) {
-        if (!(error instanceof DroverError)) throw error;
-        if (isRefusedLoad(error)) count.refusals++;
-        // Its first try may have been taken: then the state is another one by now.
-        else if (error.code === 'ActionNotAvailable' || error.code === 'ResourceBusy') return void count.accepted++;
-        else count.unanswered++;
-        await seconds((retryAfterMillis(error.toBody()) ?? 1_000) / 1_000);
-      }
-    }
+  await heard<'ready'>();
+  return (resources) => {
+    child.send(resources);
+    return heard<Flooded>();
   };
-  await Promise.all(resources.slice(0, config.count).map(one));
-  return { ...count, tookSeconds: (performance.now() - began) / 1_000 };
 }
 
 function fields(of: Latencies) {
