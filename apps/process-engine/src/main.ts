@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { connectNats, ContractServer, MessageBus } from '@drover/messaging';
 import { createLogger, NestLogger, startAdminServer } from '@drover/telemetry';
 import { AppModule } from './app.module.js';
+import { CommandIntake } from './intake/command-intake.js';
 import { InProcessHandlers } from './in-process/in-process-handlers.js';
 import { loadHandlers } from './in-process/load-handlers.js';
 import { surviveStrayErrors } from './in-process/stray-errors.js';
@@ -27,9 +28,14 @@ if (loaded.length > 0) {
 }
 const connection = await connectNats(settings.natsUrl, 'process-engine');
 const bus = new MessageBus(connection);
-const server = new ContractServer(bus, {
+// A connection of its own for what clients ask: a flood of it does not stand in one line with replies and commits, and where the broker
+// gives up on a reader too slow for it, it is this one.
+const asked = new MessageBus(await connectNats(settings.natsUrl, 'process-engine-commands'));
+const server: ContractServer = new ContractServer(asked, {
   // What the intake lets wait, and what is being done.
   maxInFlight: settings.intakeQueue + IN_FLIGHT,
+  sliced: true,
+  refuse: (subject, request) => intake.refusal(subject, request),
   onInternalError: (err, subject) => logger.error({ err, subject }, 'a request failed unexpectedly'),
 });
 
@@ -37,12 +43,13 @@ const app = await NestFactory.createMicroservice(AppModule.with(bus, logger, inP
   strategy: server,
   logger: new NestLogger(logger),
 });
-registerMetrics(app, bus);
+const intake: CommandIntake = app.get(CommandIntake);
+registerMetrics(app, bus, asked);
 const admin = await startAdminServer({
   port: settings.adminPort,
   host: settings.adminHost,
   ready: async () => ({
-    nats: !connection.isClosed(),
+    nats: !connection.isClosed() && !asked.connection.isClosed(),
     registry: app.get(EngineRegistry).mirror.snapshot.revision > 0,
     replySlot: app.get(ReplySlots).ready,
   }),
@@ -50,12 +57,12 @@ const admin = await startAdminServer({
 await app.listen();
 logger.info({ adminPort: admin.port }, 'process engine is up');
 
-// Nest stops the providers first; the connection they talk through goes last.
+// Nest stops the providers first; the connections they talk through go last.
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.once(signal, () => {
     void app
       .close()
       .then(() => admin.close())
-      .then(() => connection.drain())
+      .then(() => Promise.all([asked.connection.drain(), connection.drain()]))
       .finally(() => process.exit(0));
   });

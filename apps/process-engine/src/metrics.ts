@@ -11,8 +11,11 @@ import { strays } from './in-process/stray-errors.js';
 import { Lifecycle } from './lifecycle/lifecycle.js';
 import { Replies } from './replies/replies.js';
 
-/** What an operator sees of an engine on /metrics. */
-export function registerMetrics(app: INestApplicationContext, bus: MessageBus): void {
+/**
+ * What an operator sees of an engine on /metrics.
+ * @param asked where its requests come in
+ */
+export function registerMetrics(app: INestApplicationContext, bus: MessageBus, asked: MessageBus): void {
   const value = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name: `drover_engine_${name}`,
@@ -47,8 +50,9 @@ export function registerMetrics(app: INestApplicationContext, bus: MessageBus): 
   value('in_process_stray_errors', 'errors of in-process handlers outside an attempt', () => strays.count);
   value('in_process_not_repeatable', 'attempts that differed when run twice', () => runner.counts.notRepeatable);
   value('requests_garbage', 'requests whose body could not be used', () =>
-    [...bus.garbage.values()].reduce((sum, n) => sum + n, 0),
+    [bus, asked].flatMap(({ garbage }) => [...garbage.values()]).reduce((sum, n) => sum + n, 0),
   );
+  value('requests_unread', 'requests that came and were not looked at yet', () => asked.unread);
 }
 
 function intakeMetrics(intake: Intake, value: (name: string, help: string, read: () => number) => void): void {

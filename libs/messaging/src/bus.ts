@@ -1,6 +1,8 @@
 import type { RequestContract } from '@drover/contracts';
 import {
   DroverError,
+  type ErrorBody,
+  type ErrorCode,
   isRefusedLoad,
   MAX_JSON_DEPTH,
   parseJson,
@@ -8,15 +10,21 @@ import {
   sleep,
   callBackoffMillis,
 } from '@drover/kernel';
-import { headers as createHeaders, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { headers as createHeaders, type Msg, type MsgHdrs, type NatsConnection, type Subscription } from 'nats';
 import { Outbox } from './outbox.js';
 import { ERROR_HEADER, Requests } from './requests.js';
+import { Slices } from './slices.js';
 
 /** A body of the deepest legal nesting, inside a command. */
 const ENVELOPE_DEPTH = MAX_JSON_DEPTH + 4;
 
 /** What a handler returns whose request is answered later, or by somebody else. */
 export const UNANSWERED: unique symbol = Symbol('unanswered');
+
+/** Of requests that came and were not looked at yet, bytes; more are answered Overloaded at once. */
+const MAX_UNREAD_BYTES = 64 * 1024 ** 2;
+/** What a message costs in memory besides its body, bytes. */
+const MESSAGE_BYTES = 512;
 
 export interface ServeOptions {
   /** requests worked on at once; more are answered Overloaded at once (default 4,096) */
@@ -25,6 +33,10 @@ export interface ServeOptions {
   maxBytes?: number;
   /** requests come from our own services only, which checked what came from outside: parse without scanning again */
   trusted?: boolean;
+  /** they come from many clients, all at once if these like: looked at in slices of the event loop, so that other work goes on */
+  sliced?: boolean;
+  /** asked first: why a request is refused for load, or null; must be cheap, and must not throw whatever the request holds */
+  refuse?: (subject: string, request: unknown) => ErrorBody | null;
   /** called for what is not one of our errors; the caller of the request only hears `Internal` */
   onInternalError?: (error: unknown, subject: string) => void;
 }
@@ -35,9 +47,21 @@ export class MessageBus {
   readonly garbage = new Map<string, number>();
   private readonly outbox = new Outbox();
   private readonly requests: Requests;
+  private readonly slices = new Slices<Unread>((unread) => this.look(unread));
+  private unreadBytes = 0;
 
   constructor(readonly connection: NatsConnection) {
     this.requests = new Requests(connection);
+  }
+
+  /** Requests that came and were not looked at yet. */
+  get unread(): number {
+    return this.slices.waiting;
+  }
+
+  /** Resolves when every request that came was looked at. */
+  allRead(): Promise<void> {
+    return this.slices.empty();
   }
 
   /**
@@ -96,44 +120,62 @@ export class MessageBus {
     let bytes = 0;
     const max = options.maxInFlight ?? 4_096;
     const maxBytes = options.maxBytes ?? 64 * 1024 ** 2;
+    const receive = (message: Msg): void => {
+      const size = message.data.length;
+      if (inFlight >= max || bytes + size > maxBytes) {
+        respondError(message, tooMuch(`${contract.queue} has ${inFlight} requests in flight`));
+        return;
+      }
+      let request: Request;
+      try {
+        request = decode(contract, message.string(), options.trusted === true);
+      } catch (error) {
+        this.countGarbage(contract.subject);
+        respondError(message, error instanceof DroverError ? error : new DroverError('InvalidBodyContent', 'Not JSON'));
+        return;
+      }
+      const refusal = options.refuse?.(contract.subject, request) ?? null;
+      if (refusal !== null) {
+        respondBody(message, refusal);
+        return;
+      }
+      inFlight++;
+      bytes += size;
+      handler(request)
+        .then(
+          (reply) => {
+            if (reply !== UNANSWERED) this.outbox.add(() => respond(message, reply));
+          },
+          (error: unknown) => {
+            if (!(error instanceof DroverError)) options.onInternalError?.(error, contract.subject);
+            else if (error.code === 'InvalidBodyContent') this.countGarbage(contract.subject);
+            this.outbox.add(() => respondError(message, error));
+          },
+        )
+        .finally(() => {
+          inFlight--;
+          bytes -= size;
+        });
+    };
     return this.connection.subscribe(contract.subject, {
       queue: contract.queue,
-      callback: (_error, message) => {
-        const size = message.data.length;
-        if (inFlight >= max || bytes + size > maxBytes) {
-          respondError(message, tooMuch(`${contract.queue} has ${inFlight} requests in flight`));
-          return;
-        }
-        let request: Request;
-        try {
-          request = decode(contract, message.string(), options.trusted === true);
-        } catch (error) {
-          this.countGarbage(contract.subject);
-          respondError(
-            message,
-            error instanceof DroverError ? error : new DroverError('InvalidBodyContent', 'Not JSON'),
-          );
-          return;
-        }
-        inFlight++;
-        bytes += size;
-        handler(request)
-          .then(
-            (reply) => {
-              if (reply !== UNANSWERED) this.outbox.add(() => respond(message, reply));
-            },
-            (error: unknown) => {
-              if (!(error instanceof DroverError)) options.onInternalError?.(error, contract.subject);
-              else if (error.code === 'InvalidBodyContent') this.countGarbage(contract.subject);
-              this.outbox.add(() => respondError(message, error));
-            },
-          )
-          .finally(() => {
-            inFlight--;
-            bytes -= size;
-          });
-      },
+      callback: (_error, message) => (options.sliced === true ? this.queue(message, receive) : receive(message)),
     });
+  }
+
+  private queue(message: Msg, receive: Unread['receive']): void {
+    const bytes = message.data.length + MESSAGE_BYTES;
+    if (this.unreadBytes + bytes > MAX_UNREAD_BYTES) {
+      respondError(message, tooMuch(`${this.slices.waiting} requests were not looked at yet`));
+      return;
+    }
+    this.unreadBytes += bytes;
+    this.slices.add({ message, bytes, receive });
+  }
+
+  private look({ message, bytes, receive }: Unread): void {
+    this.unreadBytes -= bytes;
+    receive(message);
   }
 
   /**
@@ -170,6 +212,13 @@ export class MessageBus {
   }
 }
 
+/** A request that nobody has looked at, and who is to. */
+interface Unread {
+  message: Msg;
+  bytes: number;
+  receive: (message: Msg) => void;
+}
+
 /** Callers come again after a second or two, not all at once. */
 function tooMuch(message: string): DroverError {
   return new DroverError('Overloaded', message, {
@@ -196,15 +245,29 @@ function respond(message: Msg, value: unknown): void {
   }
 }
 
-/** Never throws: on a closing connection nobody waits for the answer any more. */
 /** Answers a request with an error, in the shape that {@link MessageBus.request} reads; without a reply subject, nothing happens. */
 export function respondError(message: Msg, error: unknown): void {
-  const body = DroverError.bodyOf(error);
-  const headers = createHeaders();
-  headers.set(ERROR_HEADER, body.code);
+  respondBody(message, DroverError.bodyOf(error));
+}
+
+/** Never throws: on a closing connection nobody waits for the answer any more. */
+function respondBody(message: Msg, body: ErrorBody): void {
   try {
-    message.respond(bytesOf(body), { headers });
+    message.respond(bytesOf(body), { headers: headersOf(body.code) });
   } catch {
     // The caller's deadline tells it.
   }
 }
+
+/** Made once for each code: thousands of refusals a second say the same. */
+function headersOf(code: ErrorCode): MsgHdrs {
+  let headers = errorHeaders.get(code);
+  if (headers === undefined) {
+    headers = createHeaders();
+    headers.set(ERROR_HEADER, code);
+    errorHeaders.set(code, headers);
+  }
+  return headers;
+}
+
+const errorHeaders = new Map<ErrorCode, MsgHdrs>();

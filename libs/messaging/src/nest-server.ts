@@ -38,6 +38,7 @@ export class ContractServer extends Server implements CustomTransportStrategy {
   async close(): Promise<void> {
     await Promise.all(this.subscriptions.map((subscription) => subscription.drain().catch(() => undefined)));
     this.subscriptions = [];
+    await this.bus.allRead();
   }
 
   on(): void {

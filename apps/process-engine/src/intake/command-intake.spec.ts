@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { CommandReply } from '@drover/contracts';
+import { type CommandReply, operateProcess, startProcess } from '@drover/contracts';
 import { DroverError } from '@drover/kernel';
 import type { EngineRegistry } from '../registry/engine-registry.js';
 import { CommandIntake } from './command-intake.js';
@@ -69,5 +69,19 @@ describe('a command that is asked again', () => {
     void commands.start(start(null), work);
     void commands.start(start(null), work);
     expect(ends).toHaveLength(6);
+  });
+
+  it('is not refused for load, since it costs nothing', () => {
+    const refused = { code: 'Overloaded', message: 'too much' };
+    const intake = {
+      admit: (_arrival: unknown, work: () => Promise<CommandReply>) => work(),
+      refusal: () => refused,
+    } as unknown as Intake;
+    const commands = new CommandIntake(intake, {} as EngineRegistry);
+    void commands.start(start('a'), works().work);
+    expect(commands.refusal(startProcess.subject, start('a'))).toBeNull();
+    expect(commands.refusal(startProcess.subject, start('b'))).toBe(refused);
+    expect(commands.refusal(startProcess.subject, null)).toBe(refused);
+    expect(commands.refusal(operateProcess.subject, {})).toBeNull();
   });
 });

@@ -1,8 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import type { CommandReply, createResource, RequestContract, startProcess, updateResource } from '@drover/contracts';
+import {
+  type CommandReply,
+  createResource,
+  type RequestContract,
+  startProcess,
+  updateResource,
+} from '@drover/contracts';
+import type { ErrorBody } from '@drover/kernel';
 import type { TypeDefinition, TypeRegistry } from '@drover/process-model';
 import { EngineRegistry } from '../registry/engine-registry.js';
-import { Intake } from './intake.js';
+import { type Arrival, Intake } from './intake.js';
 
 type RequestOf<C> = C extends RequestContract<infer Request, unknown> ? Request : never;
 /** Null: accepted, and to be answered at its end. */
@@ -34,38 +41,29 @@ export class CommandIntake {
   ) {}
 
   create(request: RequestOf<typeof createResource>, work: Work): Promise<Reply> {
-    return this.admit(request, work, {
-      kind: 'create',
-      account: numberOf(request?.account ?? request?.accountId),
-      priority: (types) => priorityOf(types.byName(String(request?.type)), 'create'),
-    });
+    return this.admit(createAsked(request), request, work);
   }
 
   update(request: RequestOf<typeof updateResource>, work: Work): Promise<Reply> {
-    return this.admit(request, work, {
-      kind: 'update',
-      account: numberOf(request?.account),
-      priority: (types) => priorityOf(types.byName(String(request?.type)), 'update'),
-    });
+    return this.admit(updateAsked(request), request, work);
   }
 
   start(request: RequestOf<typeof startProcess>, work: Work): Promise<Reply> {
-    return this.admit(request, work, {
-      kind: 'start',
-      account: numberOf(request?.account),
-      priority: (types) => {
-        const process = types.process(String(request?.process));
-        return process === undefined ? 0 : priorityOf(types.byName(process.resourceType), process.verb);
-      },
-    });
+    return this.admit(startAsked(request), request, work);
   }
 
-  private admit(request: Identified, work: Work, { kind, account, priority }: Asked): Promise<Reply> {
-    const admitted = (): Promise<Reply> =>
-      this.intake.admit({ account, priority: () => priority(this.registry.mirror.snapshot.types) }, work);
-    if (typeof request?.commandId !== 'string') return admitted();
-    // Its own id, with what was asked: whoever asks again asks the same.
-    const key = `${kind} ${request.commandId} ${String(request.commandHash)}`;
+  /** Why a request that just came is refused for load, before anything else is done with it; null: it is worked on. Never throws. */
+  refusal(subject: string, request: unknown): ErrorBody | null {
+    const asked = ASKED[subject]?.(request as never);
+    if (asked === undefined) return null;
+    const key = keyOf(asked.kind, request as Identified);
+    return key !== null && this.underWay.has(key) ? null : this.intake.refusal(this.arrival(asked));
+  }
+
+  private admit(asked: Asked, request: Identified, work: Work): Promise<Reply> {
+    const key = keyOf(asked.kind, request);
+    const admitted = (): Promise<Reply> => this.intake.admit(this.arrival(asked), work);
+    if (key === null) return admitted();
     const first = this.underWay.get(key);
     // Accepted without an answer: whoever asks again is told, as of any command that was applied.
     if (first !== undefined) return first.then((reply) => reply ?? admitted());
@@ -73,9 +71,52 @@ export class CommandIntake {
     this.underWay.set(key, answer);
     return answer;
   }
+
+  private arrival({ account, priority }: Asked): Arrival {
+    return { account, priority: () => priority(this.registry.mirror.snapshot.types) };
+  }
 }
 
+function createAsked(request: RequestOf<typeof createResource>): Asked {
+  return {
+    kind: 'create',
+    account: numberOf(request?.account ?? request?.accountId),
+    priority: (types) => priorityOf(types.byName(nameOf(request?.type)), 'create'),
+  };
+}
+
+function updateAsked(request: RequestOf<typeof updateResource>): Asked {
+  return {
+    kind: 'update',
+    account: numberOf(request?.account),
+    priority: (types) => priorityOf(types.byName(nameOf(request?.type)), 'update'),
+  };
+}
+
+function startAsked(request: RequestOf<typeof startProcess>): Asked {
+  return {
+    kind: 'start',
+    account: numberOf(request?.account),
+    priority: (types) => {
+      const process = types.process(nameOf(request?.process));
+      return process === undefined ? 0 : priorityOf(types.byName(process.resourceType), process.verb);
+    },
+  };
+}
+
+/** By subject: what passes the intake. */
+const ASKED: Readonly<Record<string, (request: never) => Asked>> = {
+  [createResource.subject]: createAsked,
+  [updateResource.subject]: updateAsked,
+  [startProcess.subject]: startAsked,
+};
+
 type Identified = { commandId?: unknown; commandHash?: unknown } | undefined;
+
+/** Its own id, with what was asked: whoever asks again asks the same. Null: it cannot be asked again. */
+function keyOf(kind: Asked['kind'], request: Identified): string | null {
+  return typeof request?.commandId === 'string' ? `${kind} ${request.commandId} ${String(request.commandHash)}` : null;
+}
 
 /** Null: of the product's own types. A handler can be registered whatever waits. */
 function priorityOf(type: TypeDefinition | undefined, verb: string): number | null {
@@ -84,4 +125,8 @@ function priorityOf(type: TypeDefinition | undefined, verb: string): number | nu
 
 function numberOf(account: unknown): number | null {
   return typeof account === 'number' && Number.isSafeInteger(account) ? account : null;
+}
+
+function nameOf(name: unknown): string {
+  return typeof name === 'string' ? name : '';
 }

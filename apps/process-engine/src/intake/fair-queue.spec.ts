@@ -60,6 +60,18 @@ describe('a fair queue', () => {
     expect(queue.shift()).toBeUndefined();
   });
 
+  it('passes over an account that may not go, which keeps its place, and goes on to lower priorities', () => {
+    const queue = filled([
+      [1, 5, 2],
+      [2, 0, 1],
+      [3, 0, 1],
+    ]);
+    const others = (account: number | null): boolean => account !== 1;
+    expect([1, 2, 3].map(() => queue.shift(others)?.item)).toEqual(['2.0', '3.0', undefined]);
+    expect(queue.waitingOf(1)).toBe(2);
+    expect(take(queue)).toEqual(['1.0', '1.1']);
+  });
+
   it('knows what waits of an account, and since when', () => {
     const queue = filled([
       [1, 0, 3],

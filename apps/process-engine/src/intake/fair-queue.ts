@@ -95,11 +95,22 @@ export class FairQueue<T> {
     this.waiting.set(account, this.waitingOf(account) + 1);
   }
 
-  /** The next one, or undefined when it is empty. */
-  shift(): Queued<T> | undefined {
-    const priority = this.priorities[0];
-    if (priority === undefined) return undefined;
-    const level = this.levels.get(priority)!;
+  /**
+   * The next one, or undefined when there is none.
+   * @param mayTake asked for the account whose turn it is; one that may not keeps its place, and the others go on
+   */
+  shift(mayTake: (account: number | null) => boolean = () => true): Queued<T> | undefined {
+    for (const priority of this.priorities) {
+      const level = this.levels.get(priority)!;
+      for (let passed = 0; passed < level.turns.length; passed++) {
+        if (mayTake(level.turns[level.next]!.account)) return this.take(priority, level);
+        level.next = (level.next + 1) % level.turns.length;
+      }
+    }
+    return undefined;
+  }
+
+  private take(priority: number, level: Level<T>): Queued<T> {
     const lane = level.turns[level.next]!;
     if (lane.credit <= 0) lane.credit = Math.max(1, this.weightOf(lane.account));
     const first = lane.shift();

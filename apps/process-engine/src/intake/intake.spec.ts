@@ -24,9 +24,11 @@ class Works {
 
   async end(name: string): Promise<void> {
     this.ends.get(name)!();
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const busy = { busy: 0 };
 const made = (settings: Partial<typeof LIMITS> = {}) => {
@@ -99,5 +101,66 @@ describe('the intake of new work', () => {
     for (let i = 0; i < 5; i++)
       await expect(intake.admit({ account: 1, priority: () => 0 }, fails)).rejects.toThrow('no');
     expect(intake.open).toBe(0);
+  });
+
+  it('says beforehand what it would refuse, and counts it once', async () => {
+    const { intake, works } = made({ maxWaitMillis: -1 });
+    const arrival = { account: null, priority: () => 0 };
+    for (const name of ['a', 'b', 'c']) void works.start(name);
+    expect(intake.refusal(arrival)).toBeNull();
+    void works.start('d');
+    expect(intake.refusal(arrival)).toMatchObject({
+      code: 'Overloaded',
+      detail: { retryAfterMillis: expect.any(Number) },
+    });
+    expect(intake.refusal({ account: null, priority: () => null })).toBeNull();
+    expect(intake.counts).toEqual({ accepted: 2, refusedForWait: 1, refusedForRoom: 0 });
+  });
+
+  it('refuses when its turn comes what has waited several times too long, while many do', async () => {
+    const { intake, works } = made({ maxWaitMillis: 50, queueSize: 100 });
+    const all = Array.from({ length: 12 }, (_, i) => works.start(String(i)));
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    await works.end('0');
+    await works.end('1');
+    // As few as may be driven at once are done, however late.
+    expect([works.begun, intake.open, intake.waiting]).toEqual([['0', '1', '10', '11'], 2, 0]);
+    expect(await Promise.all(all.slice(2, 10))).toEqual(Array.from({ length: 8 }, () => 'Overloaded'));
+  });
+
+  describe('of an account with a crowd waiting', () => {
+    const crowded = () => {
+      const { intake, works } = made({ driven: 20, queueSize: 1_000 });
+      works.start('other', 2).catch(() => undefined);
+      const crowd = Array.from({ length: 100 }, (_, i) => `c${i}`);
+      for (const name of crowd) void works.start(name, 1);
+      const begun = () => works.begun.filter((name) => name.startsWith('c'));
+      return { intake, works, begun };
+    };
+
+    it('begins in groups with a rest after each, while another account starts few', async () => {
+      const { works, begun } = crowded();
+      expect(begun()).toHaveLength(19);
+      for (const name of begun()) await works.end(name);
+      const group = begun().slice(19);
+      expect(group).toHaveLength(16);
+      for (const name of group) await works.end(name);
+      // Without a rest, the next ones would have begun with the end of the first of them.
+      expect(begun()).toHaveLength(35);
+      void works.start('another', 2);
+      await turn();
+      expect(works.begun).toContain('another');
+      await expect.poll(() => begun().length).toBe(51);
+    });
+
+    it('does not keep others waiting', async () => {
+      const { works, begun } = crowded();
+      for (const name of begun()) await works.end(name);
+      for (let i = 0; i < 4; i++) void works.start(`few${i}`, 3);
+      await turn();
+      expect(works.begun.filter((name) => name.startsWith('few'))).toHaveLength(3);
+      await works.end('few0');
+      expect(works.begun).toContain('few3');
+    });
   });
 });

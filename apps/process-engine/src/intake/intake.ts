@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { DroverError, monotonicMillis, Throttle } from '@drover/kernel';
+import { DroverError, type ErrorBody, monotonicMillis, Throttle } from '@drover/kernel';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
 import { FairQueue } from './fair-queue.js';
+import { type Group, Groups } from './groups.js';
 
 /** How much of new work an engine takes. */
 export abstract class IntakeSettings {
@@ -23,12 +24,26 @@ const TARGET_MILLIS = 250;
 const TARGET_MIXED_MILLIS = 25;
 /** Several accounts start, as long as the last change from one to another was less than this ago. */
 const MIXED_MILLIS = 1_000;
+/** An account with as many waiting gives way to those that have fewer, as long as such ones come. */
+const CROWD = 128;
+/**
+ * A start that has waited so many times as long as starts may wait is refused when its turn comes, as others would be that come now: of eight thousand
+ * that came in one moment, the last would begin after its caller has given up. So many at once, for the event loop's sake.
+ */
+const STALE = 4;
+const MOST_REFUSED = 64;
 
 /** A command as the intake sees it. */
 export interface Arrival {
   account: number | null;
   /** asked only where it has to wait: the priority of its process; null: it concerns the product itself and never waits */
   priority: () => number | null;
+}
+
+/** A start in the queue: one of the two is called, once. */
+interface Waiting {
+  begin: (group: Group | null) => void;
+  refuse: (error: DroverError) => void;
 }
 
 /**
@@ -38,14 +53,18 @@ export interface Arrival {
 @Injectable()
 export class Intake {
   readonly counts = { accepted: 0, refusedForWait: 0, refusedForRoom: 0 };
-  private readonly queue = new FairQueue<() => void>((account) => this.registry.weightOf(account));
+  private readonly queue = new FairQueue<Waiting>((account) => this.registry.weightOf(account));
   private readonly throttle = new Throttle();
   private waited: (millis: number) => void = () => undefined;
   private inside = 0;
   /** things driven at once at most, as commits take it at the moment */
   private room: number;
+  private readonly crowd: number;
   private lastAccount: number | null = null;
   private mixedUntil = 0;
+  /** others than those with a crowd waiting started lately */
+  private calmUntil = 0;
+  private readonly groups = new Groups(() => this.next());
 
   constructor(
     private readonly lifecycle: Lifecycle,
@@ -53,6 +72,7 @@ export class Intake {
     private readonly settings: IntakeSettings,
   ) {
     this.room = settings.driven;
+    this.crowd = Math.min(CROWD, settings.driven);
   }
 
   /** Starts that are being planned and committed. */
@@ -79,22 +99,36 @@ export class Intake {
    * @throws DroverError Overloaded, TooManyRequests: nothing was done, and `detail.retryAfterMillis` says when to come again
    */
   async admit<T>(arrival: Arrival, work: () => Promise<T>): Promise<T> {
-    if (arrival.account !== this.lastAccount) {
-      this.lastAccount = arrival.account;
-      this.mixedUntil = monotonicMillis() + MIXED_MILLIS;
-    }
-    const priority = this.queue.size > 0 || !this.hasRoom() ? arrival.priority() : null;
+    const priority = this.waits(arrival);
+    let group: Group | null = null;
     if (priority === null) this.inside++;
-    else await this.turn(arrival.account, priority);
+    else group = await this.turn(arrival.account, priority);
     this.counts.accepted++;
     const began = monotonicMillis();
     try {
       return await work();
     } finally {
       this.inside--;
+      if (group !== null) this.groups.left(group, monotonicMillis());
       this.adapt(monotonicMillis(), began);
       this.next();
     }
+  }
+
+  /** Why {@link admit} would refuse what just arrives, or null: asked before anything is done for it. */
+  refusal(arrival: Arrival): ErrorBody | null {
+    const priority = this.waits(arrival);
+    return priority === null ? null : this.tooMuch(arrival.account, priority, monotonicMillis());
+  }
+
+  /** The priority at which an arrival has to wait; null: it may begin. */
+  private waits(arrival: Arrival): number | null {
+    if (arrival.account !== this.lastAccount) {
+      this.lastAccount = arrival.account;
+      this.mixedUntil = monotonicMillis() + MIXED_MILLIS;
+    }
+    if (this.mixedUntil > 0 && !this.isCrowd(arrival.account)) this.calmUntil = monotonicMillis() + MIXED_MILLIS;
+    return this.queue.size > 0 || !this.hasRoom() ? arrival.priority() : null;
   }
 
   private hasRoom(): boolean {
@@ -115,42 +149,66 @@ export class Intake {
     else this.room = Math.min(this.settings.driven, this.room + 0.25);
   }
 
+  private isCrowd(account: number | null): boolean {
+    return this.queue.waitingOf(account) >= this.crowd;
+  }
+
   private isMixed(): boolean {
     return this.mixedUntil > 0 && monotonicMillis() < this.mixedUntil;
   }
 
   /** Resolves when the command may begin; its place is taken then. */
-  private turn(account: number | null, priority: number): Promise<void> {
+  private turn(account: number | null, priority: number): Promise<Group | null> {
     const at = monotonicMillis();
-    const { queue, settings } = this;
-    const oldest = queue.oldestOf(account, priority);
-    // As few as may be driven at once are no overload, however long the machine takes for them.
-    const many = queue.waitingOf(account) >= settings.driven;
-    const late = many && oldest !== undefined && at - oldest > settings.maxWaitMillis;
-    if (late || queue.waitingOf(account) >= settings.queueSize - queue.size) throw this.refusal(late, account, at);
+    const refusal = this.tooMuch(account, priority, at);
+    if (refusal !== null) throw DroverError.fromBody(refusal);
     this.throttle.note(true, at);
-    return new Promise((resolve) => {
-      queue.push({ item: resolve, account, priority, at });
+    return new Promise((begin, refuse) => {
+      this.queue.push({ item: { begin, refuse }, account, priority, at });
+      // There may be room while those who wait give way.
+      this.next();
     });
   }
 
+  private tooMuch(account: number | null, priority: number, now: number): ErrorBody | null {
+    const { queue, settings } = this;
+    const waiting = queue.waitingOf(account);
+    // As few as may be driven at once are no overload, however long the machine takes for them.
+    const oldest = waiting >= settings.driven ? queue.oldestOf(account, priority) : undefined;
+    const late = oldest !== undefined && now - oldest > settings.maxWaitMillis;
+    return late || waiting >= settings.queueSize - queue.size ? this.refused(late, account, now) : null;
+  }
+
   private next(): void {
-    while (this.queue.size > 0 && this.hasRoom()) {
-      const { item: begin, at } = this.queue.shift()!;
+    if (this.queue.size === 0) return;
+    const now = monotonicMillis();
+    const gives = this.isMixed() && now < this.calmUntil;
+    const mayBegin = (account: number | null): boolean => !gives || !this.isCrowd(account) || this.groups.hasPlace(now);
+    for (let refused = 0; refused < MOST_REFUSED && this.hasRoom();) {
+      const turn = this.queue.shift(mayBegin);
+      if (turn === undefined) return;
+      const { item, account, at } = turn;
+      const behind = this.queue.waitingOf(account);
+      if (behind >= this.settings.driven && now - at > STALE * this.settings.maxWaitMillis) {
+        refused++;
+        item.refuse(DroverError.fromBody(this.refused(true, account, now)));
+        continue;
+      }
       this.inside++;
-      this.waited(monotonicMillis() - at);
-      begin();
+      this.waited(now - at);
+      // It was looked at before this one left the queue.
+      item.begin(gives && behind + 1 >= this.crowd ? this.groups.join(now) : null);
     }
   }
 
-  private refusal(late: boolean, account: number | null, now: number): DroverError {
+  private refused(late: boolean, account: number | null, now: number): ErrorBody {
     if (late) this.counts.refusedForWait++;
     else this.counts.refusedForRoom++;
     this.throttle.note(false, now);
     const detail = { retryAfterMillis: this.throttle.retryAfterMillis(Math.random()) };
     // Others get their turns meanwhile: it is the caller's own load.
     return account !== null && this.isMixed()
-      ? new DroverError('TooManyRequests', 'More work of this account waits than it gets its turns for', { detail })
-      : new DroverError('Overloaded', 'More work arrives than can be done; try again later', { detail });
+      ? { code: 'TooManyRequests', message: 'More work of this account waits than it gets its turns for', detail }
+      : { code: 'Overloaded', message: 'More work arrives than can be done; try again later', detail };
   }
 }
