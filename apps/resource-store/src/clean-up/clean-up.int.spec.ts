@@ -37,15 +37,16 @@ async function gone(state: 'removed' | 'purged', hours: number, type = 'volume')
   const started = create('removing');
   const insert = { ...started.insert!, type, kind: type };
   const { resourceId, processId } = await store.applied({ ...started, insert });
-  await store.applied(finish(resourceId, processId!, 1, 'removed'));
+  await store.applied(finish(resourceId, processId!, 1, 'removed', { expectType: type }));
   if (state === 'purged') {
     const purge = await store.applied(
       schedule(resourceId, {
+        expectType: type,
         expectStates: ['removed'],
         change: { ...schedule(resourceId).change!, toState: 'purging' },
       }),
     );
-    await store.applied(finish(resourceId, purge.processId!, 1, 'purged'));
+    await store.applied(finish(resourceId, purge.processId!, 1, 'purged', { expectType: type }));
   }
   const ago = [resourceId, hours];
   await store.sql(

@@ -1,5 +1,5 @@
-import type { FeedKind, TransitionEvent } from '@drover/contracts';
-import { oneRow, rows } from '@drover/database';
+import type { FeedKind, ResourceRow, TransitionEvent } from '@drover/contracts';
+import { oneRow, type Run, rows } from '@drover/database';
 import { formatId, type JsonObject, PROCESS_INSTANCE_PREFIX } from '@drover/kernel';
 import { externalResource, type TypeDefinition } from '@drover/process-model';
 import { Injectable } from '@nestjs/common';
@@ -8,7 +8,7 @@ import { DataSource } from 'typeorm';
 import { fitting } from '../query/fitting.js';
 import { ResourceReader } from '../query/resource-reader.js';
 import { RegistryService } from '../registry/registry.service.js';
-import { READ_FEED, READ_RELAY } from '../sql/feed.sql.js';
+import { READ_FEED, READ_RELAY, RELAY_FEED, RELAY_RESOURCES } from '../sql/feed.sql.js';
 
 export interface FeedRow {
   /** the feed's sequence */
@@ -45,20 +45,26 @@ export class FeedReader {
     private readonly resources: ResourceReader,
   ) {}
 
-  /** Rows with `after < id <= upTo`, in order. */
-  rows(after: number, upTo: number, limit: number = MAX_ROWS): Promise<FeedRow[]> {
-    return rows<FeedRow>(this.dataSource, READ_FEED, [after, upTo, Math.min(limit, MAX_ROWS)]);
+  /**
+   * Rows with `after < id <= upTo`, in order.
+   * @param run the relay's connection, for its own passes
+   */
+  rows(after: number, upTo: number, limit: number = MAX_ROWS, run?: Run): Promise<FeedRow[]> {
+    const values = [after, upTo, Math.min(limit, MAX_ROWS)];
+    return run === undefined ? rows<FeedRow>(this.dataSource, READ_FEED, values) : run<FeedRow>(RELAY_FEED, values);
   }
 
   /**
    * The rows as events. The resource is read now and may be newer than the row; one read for all rows of one resource.
    * @param previous sequence of the row before the first
+   * @param run the relay's connection, for its own passes
    */
-  async events(feed: FeedRow[], previous: number): Promise<FeedEvent[]> {
+  async events(feed: FeedRow[], previous: number, run?: Run): Promise<FeedEvent[]> {
     const types = await this.registry.types();
     const ids = [...new Set(feed.map(({ resourceId }) => resourceId))];
+    const present = run === undefined ? this.resources.resources(ids) : run<ResourceRow>(RELAY_RESOURCES, [ids]);
     const shown = new Map(
-      (await this.resources.resources(ids)).map((row) => {
+      (await present).map((row) => {
         const type = types.byName(row.type) ?? this.stub(row.type);
         return [row.id, { row, id: formatId(type.idPrefix, row.id), resource: externalResource(row, type) }];
       }),
@@ -66,11 +72,11 @@ export class FeedReader {
     // A resource whose row is gone (only a hand in the database deletes one that has feed rows) must not stop the feed.
     const left = shown.size === ids.length ? feed : feed.filter((row) => shown.has(row.resourceId));
     return left.map((row, i) => {
-      const { row: present, id, resource } = shown.get(row.resourceId)!;
+      const { row: now, id, resource } = shown.get(row.resourceId)!;
       const facts = {
         sequence: row.id,
         previousSequence: left[i - 1]?.id ?? previous,
-        resourceType: present.type,
+        resourceType: now.type,
         resourceId: id,
         process: row.process,
         processId: row.processId === null ? null : formatId(PROCESS_INSTANCE_PREFIX, row.processId),
@@ -79,7 +85,7 @@ export class FeedReader {
         stateField: row.stateField,
         revision: row.revision,
         time: row.time,
-        accountId: present.accountId === null ? null : formatId('a', present.accountId),
+        accountId: now.accountId === null ? null : formatId('a', now.accountId),
       };
       return { kind: row.kind, facts, resource };
     });

@@ -135,7 +135,15 @@ describe('the relay', () => {
     const [first] = read;
     expectComplete(read, first!.event.previousSequence);
     expect(read.at(-1)!.event.revision).toBe(15);
-    const feed = await store.bus.request(readFeed, { after: 0, limit: 100 });
+    // Its place is written a moment after the events.
+    let feed = await store.bus.request(readFeed, { after: 0, limit: 100 });
+    await waitFor(
+      async () => {
+        feed = await store.bus.request(readFeed, { after: 0, limit: 100 });
+        return feed.events.length >= 15;
+      },
+      { what: 'the table says what was published' },
+    );
     expect(feed).toMatchObject({ gone: false, more: false });
     expect(feed.events.map(({ revision }) => revision)).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
     expect(before[0]!.event.sequence).toBe(feed.events[0]!.sequence);

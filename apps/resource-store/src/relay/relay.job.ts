@@ -1,4 +1,4 @@
-import { oneRow } from '@drover/database';
+import { oneRow, PinnedConnection, type Run } from '@drover/database';
 import { callBackoffMillis, monotonicMillis, sleep } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import { Horizon, type Snapshot } from '@drover/process-model';
@@ -9,14 +9,14 @@ import { Hints } from '../observability/hints.js';
 import { StoreLog } from '../observability/store-log.js';
 import { StoreMetrics } from '../observability/store-metrics.js';
 import { SETTINGS, type StoreSettings } from '../settings.js';
-import { BEGIN_RELAY_TERM, LAST_FEED_ID, READ_RELAY, SAVE_PUBLISHED, SNAPSHOT } from '../sql/feed.sql.js';
+import { BEGIN_RELAY_TERM, READ_RELAY, RELAY_LAST, RELAY_SAVE, RELAY_SNAPSHOT } from '../sql/feed.sql.js';
 import { FeedReader } from './feed-reader.js';
 import { TransitionStream } from './transition-stream.js';
 
 /** Without a hint the table is looked at this often. */
 const POLL_MILLIS = 2_000;
 /** Between two passes. */
-const PACE_MILLIS = 20;
+const PACE_MILLIS = 40;
 /**
  * Between two passes under load, and that is a pass of so many rows: fewer, larger reads. A pass costs four queries however many rows it
  * finds; at 20 ms throughout they were a tenth of the store's time (2026-11-22, 2 cores).
@@ -25,8 +25,10 @@ const LOADED_PACE_MILLIS = 80;
 const LOADED_ROWS = 50;
 /** The stream is looked at this often even when all is quiet: a broker may have lost it. */
 const VERIFY_MILLIS = 5_000;
-/** The place is written this often: a crash in between costs nothing, since the stream itself says what was published. */
+/** The place is written this often under load: a crash in between costs nothing, since the stream itself says what was published. */
 const SAVE_MILLIS = 500;
+/** Else when nothing has come for so long: a commit for each pass would be as many as those that it relays. */
+const REST_MILLIS = 50;
 /** Small enough that one pass's resources fit into memory, whatever their data. */
 const ROWS_PER_PASS = 500;
 
@@ -56,12 +58,16 @@ export class RelayJob {
     try {
       for (let failures = 0; !term.signal.aborted; failures++) {
         const began = monotonicMillis();
+        // Of one pass there are several statements and dozens of passes a second: each is planned once, on a connection of their own.
+        const connection = new PinnedConnection(this.dataSource);
         try {
-          await this.relay(term);
+          await this.relay(term, (statement, values) => connection.run(statement, values));
         } catch (error) {
           if (term.signal.aborted) return;
           this.metrics.relayFailures.inc();
           this.log.warn({ error }, 'the feed was not relayed; starting again from the end of the stream');
+        } finally {
+          connection.close();
         }
         if (monotonicMillis() - began > 10_000) failures = 0;
         await sleep(callBackoffMillis(failures, Math.random()), term.signal);
@@ -72,12 +78,12 @@ export class RelayJob {
   }
 
   /** Goes on from where the stream ends, until something fails. */
-  private async relay({ epoch, signal }: { epoch: number; signal: AbortSignal }): Promise<void> {
+  private async relay({ epoch, signal }: { epoch: number; signal: AbortSignal }, run: Run): Promise<void> {
     const stream = new TransitionStream(this.bus.connection, this.settings, this.log);
     const place = await oneRow<{ published: number }>(this.dataSource, BEGIN_RELAY_TERM, [epoch]);
     if (place === undefined) throw new Error('a newer relay is at work');
     let end = await stream.open();
-    if ((end.lastPublished ?? 0) > (await this.lastDrawn())) {
+    if ((end.lastPublished ?? 0) > (await lastDrawn(run))) {
       // A fresh or restored database behind an old broker. The table is the truth; readers of the stream start anew.
       this.log.error({ end }, 'the stream holds events that this database never had; it is emptied');
       end = await stream.purge();
@@ -88,18 +94,19 @@ export class RelayJob {
     let saved = { published: place.published, at: monotonicMillis() };
     let verified = monotonicMillis();
     const horizon = new Horizon();
+    let rested = false;
 
     while (!signal.aborted) {
-      const last = await this.lastDrawn();
+      const last = await lastDrawn(run);
       let more = false;
       let found = 0;
       if (last > cursor) {
-        const upTo = horizon.advance(last, await this.snapshot());
+        const upTo = horizon.advance(last, await snapshot(run));
         if (upTo > cursor) {
-          const rows = await this.feed.rows(cursor, upTo, ROWS_PER_PASS);
+          const rows = await this.feed.rows(cursor, upTo, ROWS_PER_PASS, run);
           found = rows.length;
           if (rows.length > 0) {
-            const events = await this.feed.events(rows, published);
+            const events = await this.feed.events(rows, published, run);
             if (signal.aborted) return;
             end = { ...end, streamSequence: await stream.publish(events, end.streamSequence) };
             published = rows.at(-1)!.id;
@@ -113,8 +120,8 @@ export class RelayJob {
       }
       this.metrics.relayWaiting.set(Math.max(0, last - cursor));
       const quiet = last <= cursor;
-      if (published !== saved.published && (quiet || monotonicMillis() - saved.at > SAVE_MILLIS)) {
-        await this.save(published, epoch);
+      if (published !== saved.published && (rested || monotonicMillis() - saved.at > SAVE_MILLIS)) {
+        await this.save(published, epoch, run);
         saved = { published, at: monotonicMillis() };
       }
       if (monotonicMillis() - verified > VERIFY_MILLIS) {
@@ -122,25 +129,18 @@ export class RelayJob {
         if (now.streamSequence !== end.streamSequence) throw new Error('the stream is not as it was left');
         verified = monotonicMillis();
       }
+      rested = false;
       if (more) continue;
       if (found >= LOADED_ROWS) await sleep(LOADED_PACE_MILLIS, signal);
-      else if (quiet) await this.hintOrPoll();
+      else if (quiet) rested = !(await this.hintOrPoll(published === saved.published ? POLL_MILLIS : REST_MILLIS));
       // What is not final belongs to a transaction that still runs, for milliseconds.
       else await sleep(PACE_MILLIS, signal);
     }
-    if (published !== saved.published) await this.save(published, epoch);
+    if (published !== saved.published) await this.save(published, epoch, run);
   }
 
-  private async lastDrawn(): Promise<number> {
-    return (await oneRow<{ last: number }>(this.dataSource, LAST_FEED_ID))!.last;
-  }
-
-  private async snapshot(): Promise<Snapshot> {
-    return (await oneRow<Snapshot>(this.dataSource, SNAPSHOT))!;
-  }
-
-  private async save(published: number, epoch: number): Promise<void> {
-    if ((await oneRow(this.dataSource, SAVE_PUBLISHED, [published, epoch])) !== undefined) return;
+  private async save(published: number, epoch: number, run: Run): Promise<void> {
+    if ((await run(RELAY_SAVE, [published, epoch])).length > 0) return;
     const relay = await oneRow<{ epoch: number }>(this.dataSource, READ_RELAY);
     throw new Error(`a newer relay is at work (epoch ${relay?.epoch}, ours ${epoch})`);
   }
@@ -150,11 +150,11 @@ export class RelayJob {
     this.wake?.();
   }
 
-  /** Waits for a hint, paced, or for the next poll. */
-  private async hintOrPoll(): Promise<void> {
+  /** Waits for a hint, paced, or for the next poll. @returns true when there was a hint */
+  private async hintOrPoll(pollMillis: number): Promise<boolean> {
     if (!this.hinted) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, POLL_MILLIS);
+        const timer = setTimeout(resolve, pollMillis);
         this.wake = () => {
           clearTimeout(timer);
           resolve();
@@ -162,6 +162,16 @@ export class RelayJob {
       });
       this.wake = null;
     } else await sleep(PACE_MILLIS);
+    const { hinted } = this;
     this.hinted = false;
+    return hinted;
   }
+}
+
+async function lastDrawn(run: Run): Promise<number> {
+  return (await run<{ last: number }>(RELAY_LAST, []))[0]!.last;
+}
+
+async function snapshot(run: Run): Promise<Snapshot> {
+  return (await run<Snapshot>(RELAY_SNAPSHOT, []))[0]!;
 }

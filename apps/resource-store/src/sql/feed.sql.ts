@@ -1,17 +1,18 @@
 import { millis } from './columns.sql.js';
+import { READ_RESOURCES } from './read-resources.sql.js';
 
 const FEED_COLUMNS = `
   id, resource_id as "resourceId", process_id as "processId", ${millis('time')} as time, revision,
   kind, process, coalesce(state_field, 'state') as "stateField", from_state as "fromState", to_state as "toState"`;
 
 /** The last number that any transaction drew, committed or not. Must be read before the snapshot it is compared with. */
-export const LAST_FEED_ID = `select case when is_called then last_value else 0 end as last from feed_id`;
+const LAST_FEED_ID = `select case when is_called then last_value else 0 end as last from feed_id`;
 
 /**
  * Which transactions run: all below `xmin` have ended, none from `next` on had begun. `next` is an id drawn here: a snapshot's own xmax
  * is one past the newest transaction that has *ended*, and those that run beyond it would be overlooked.
  */
-export const SNAPSHOT = `
+const SNAPSHOT = `
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin, pg_current_xact_id()::text::bigint as next`;
 
 /** $1 after, $2 up to, $3 limit */
@@ -23,5 +24,12 @@ export const READ_RELAY = `select epoch, published, trimmed from relay where id 
 export const BEGIN_RELAY_TERM = `update relay set epoch = $1 where id = 1 and epoch <= $1 returning published`;
 
 /** $1 published, $2 epoch */
-export const SAVE_PUBLISHED = `
+const SAVE_PUBLISHED = `
 update relay set published = greatest(published, $1) where id = 1 and epoch = $2 returning published`;
+
+// The relay's own, prepared on its connection, where no plan may hang on a guess: both tables are entered by key.
+export const RELAY_LAST = { name: 'relay-last', text: LAST_FEED_ID };
+export const RELAY_SNAPSHOT = { name: 'relay-snapshot', text: SNAPSHOT };
+export const RELAY_FEED = { name: 'relay-feed', text: READ_FEED };
+export const RELAY_RESOURCES = { name: 'relay-resources', text: `${READ_RESOURCES} and d.id = any ($1::bigint[])` };
+export const RELAY_SAVE = { name: 'relay-save', text: SAVE_PUBLISHED };
