@@ -72,7 +72,8 @@ export class Registry implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Looks something up, once more after a refresh when it is missing: it may have been declared a moment ago elsewhere. */
   async find<T>(lookUp: (snapshot: RegistrySnapshot) => T | undefined): Promise<T | undefined> {
-    return lookUp(await this.snapshot()) ?? lookUp(await this.nextTurn());
+    const found = lookUp(this.isLoaded ? this.mirror.snapshot : await this.refresh());
+    return found ?? lookUp(await this.nextTurn());
   }
 
   /** Judges a request by the definitions, once more by newer ones before it is refused: what it names may be a moment old. */

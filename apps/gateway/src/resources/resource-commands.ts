@@ -29,6 +29,9 @@ interface Envelope {
   account: number | null;
 }
 
+/** The resource of a command; one that is created has no id yet. */
+type Named = Pick<ResourceRef, 'type'> & Partial<Pick<ResourceRef, 'id'>>;
+
 /** Writes: each is one command to the engine, repeated with the same id while nobody answers. */
 @Injectable()
 export class ResourceCommands {
@@ -46,7 +49,7 @@ export class ResourceCommands {
   }
 
   async createOf(type: TypeDefinition, body: JsonObject, options: CommandOptions, base: string): Promise<JsonObject> {
-    return this.run(type, options, base, (envelope) =>
+    return this.run({ type }, options, base, (envelope) =>
       this.backend.command(createResource, { ...envelope, type: type.name, body, accountId: options.account }),
     );
   }
@@ -59,14 +62,13 @@ export class ResourceCommands {
     options: CommandOptions,
     base: string,
   ): Promise<JsonObject> {
-    const { type, number } = await this.paths.refOf(plural, id);
+    const ref = await this.paths.refOf(plural, id);
     const { expectRevision } = options;
-    const changed = withoutHypermedia(bodyFor(type, body));
-    return this.run(type, options, base, (envelope) => {
-      const request = { ...envelope, type: type.name, resourceId: number, body: changed, expectRevision };
+    const changed = withoutHypermedia(bodyFor(ref.type, body));
+    return this.run(ref, options, base, (envelope) => {
+      const request = { ...envelope, type: ref.type.name, resourceId: ref.number, body: changed, expectRevision };
       // A repeat of what was applied would meet its own revision.
-      const once = expectRevision !== null;
-      return naming({ type, id }, this.backend.command(updateResource, request, once));
+      return this.backend.command(updateResource, request, expectRevision !== null);
     });
   }
 
@@ -105,7 +107,7 @@ export class ResourceCommands {
     return this.start({ ...ref, type }, verb, data, options, base);
   }
 
-  private async start(
+  private start(
     ref: ResourceRef,
     verb: string,
     data: JsonObject,
@@ -113,18 +115,27 @@ export class ResourceCommands {
     base: string,
   ): Promise<JsonObject> {
     const process = ref.type.processes[verb]!.name;
-    return this.run(ref.type, options, base, (envelope) =>
-      naming(ref, this.backend.command(startProcess, { ...envelope, process, resourceId: ref.number, data })),
+    return this.run(ref, options, base, ({ commandId, commandHash, notify, account }) =>
+      this.backend.command(startProcess, {
+        commandId,
+        commandHash,
+        notify,
+        account,
+        process,
+        resourceId: ref.number,
+        data,
+      }),
     );
   }
 
   /** Sends the command and, when the client prefers, waits for the end of its process; then shows the resource as it is. */
   private async run(
-    type: TypeDefinition,
+    ref: Named,
     options: CommandOptions,
     base: string,
     send: (envelope: Envelope) => Promise<CommandReply>,
   ): Promise<JsonObject> {
+    const { type } = ref;
     const completion = options.waitMillis > 0 ? this.completions.listen() : null;
     try {
       const reply = await send({
@@ -141,6 +152,8 @@ export class ResourceCommands {
       // Who waited for a handler finds it in the definitions that this gateway shows.
       if (type.name === HANDLER_TYPE) await this.registry.refresh();
       return resourceJson(ended ?? (await this.present(reply.resource)), view, reply.processId);
+    } catch (error) {
+      throw named(error, ref);
     } finally {
       completion?.close();
     }
@@ -175,10 +188,7 @@ function noSuchAction(type: TypeDefinition, intro: string): DroverError {
 }
 
 /** The engine knows numbers only: what it does not find is named as the client wrote it. */
-async function naming<T>(ref: Pick<ResourceRef, 'type' | 'id'>, sent: Promise<T>): Promise<T> {
-  try {
-    return await sent;
-  } catch (error) {
-    throw error instanceof DroverError && error.code === 'NotFound' ? missing(ref) : error;
-  }
+function named(error: unknown, { type, id }: Named): unknown {
+  const unknown = error instanceof DroverError && error.code === 'NotFound' && id !== undefined;
+  return unknown ? missing({ type, id }) : error;
 }

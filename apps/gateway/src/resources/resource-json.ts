@@ -13,18 +13,11 @@ export interface ResourceView {
 
 /** A resource as HTTP answers it: its own JSON with links and the actions that are legal now. `processId`: what the request started. */
 export function resourceJson(row: ResourceRow, view: ResourceView, processId: number | null = null): JsonObject {
-  const { id, type, ...rest } = externalResource(row, view.type);
   const self = resourceUrl(view.base, view.type, row.id);
-  return {
-    id: id!,
-    type: type!,
-    links: {
-      ...linksOf(row, view, self),
-      ...(processId === null ? {} : { processInstance: processUrl(view.base, processId) }),
-    },
-    actions: actionsOf(row, view.type, self),
-    ...rest,
-  };
+  const links = linksOf(row, view, self);
+  if (processId !== null) links['processInstance'] = processUrl(view.base, processId);
+  // Written into, not copied: an object of so many keys costs more to copy than to make.
+  return externalResource(row, view.type, { id: null, type: null, links, actions: actionsOf(row, view.type, self) });
 }
 
 export function collectionUrl(base: string, type: TypeDefinition): string {
@@ -41,7 +34,9 @@ export function processUrl(base: string, number: number): string {
 
 function actionsOf(row: ResourceRow, type: TypeDefinition, self: string): Record<string, string> {
   const regions = Object.fromEntries(Object.entries(row.regions).map(([name, region]) => [name, region.state]));
-  return Object.fromEntries(legalActions(type, row.state, regions).map((verb) => [verb, `${self}?action=${verb}`]));
+  const actions: Record<string, string> = {};
+  for (const verb of legalActions(type, row.state, regions)) actions[verb] = `${self}?action=${verb}`;
+  return actions;
 }
 
 function linksOf(row: ResourceRow, { snapshot, type }: ResourceView, self: string): Record<string, string> {

@@ -6,9 +6,9 @@ import { isGone } from '../states/index.js';
 /**
  * A resource as the outside sees it (protocol §2), without links and actions: what process events, transition events and HTTP
  * answers share. Declared fields come first, so that they can never hide the envelope; fields of type `password` are left out.
+ * @param out what it is written into: its own keys keep their places, before all others
  */
-export function externalResource(row: ResourceRow, type: TypeDefinition): JsonObject {
-  const out: JsonObject = {};
+export function externalResource(row: ResourceRow, type: TypeDefinition, out: JsonObject = {}): JsonObject {
   for (const [name, field] of Object.entries(type.fields)) {
     if (field.type !== 'password') out[name] = row.data[name] ?? null;
   }
