@@ -2,7 +2,7 @@ import { type CommitTransition, encodeTransition } from '@drover/contracts';
 import { uuidv7 } from '@drover/kernel';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startStore, type TestStore } from '../testing/start-store.js';
-import { change, create, finish, schedule, start } from '../testing/transitions.js';
+import { blank, change, create, fields, finish, schedule, start } from '../testing/transitions.js';
 import { CommitService } from './commit.service.js';
 
 /** Two stores with the same life behind them: one is asked as usual, the other one is never told that a transition is plain. */
@@ -17,17 +17,17 @@ afterAll(async () => {
   await plain[Symbol.asyncDispose]();
 });
 
-const TIMES = /^(now|created|removed|start_time|end_time|time|next_wake_at|deadline)$/;
+const TIMES = /^(now|created|removed|start_time|end_time|time|next_wake_at|deadline|total_deadline|held_since)$/;
 
-/** Times differ from store to store; that there is one, and how far a process's clocks are from its beginning, do not. */
+/** Times differ from store to store; that there is one, and how far a process's clocks are from its beginning (to five seconds), do not. */
 function withoutTimes(value: unknown): unknown {
   const row = value as Record<string, unknown>;
   const began = row['start_time'] as string | undefined;
   return Object.fromEntries(
     Object.entries(row).map(([key, of]) => {
       if (!TIMES.test(key) || of === null || of === 'infinity') return [key, of];
-      const isClock = key === 'deadline' || key === 'next_wake_at';
-      return [key, isClock ? Date.parse(of as string) - Date.parse(began!) : 'a time'];
+      if (!/deadline|wake/.test(key)) return [key, 'a time'];
+      return [key, Math.round((Date.parse(of as string) - Date.parse(began!)) / 5_000)];
     }),
   );
 }
@@ -129,4 +129,48 @@ it('one transition of the batch that is not plain takes the others along', async
   );
   expect(told).toBe(1);
   expect(outcomes.map(({ outcome }) => outcome)).toEqual(['applied', 'applied']);
+});
+
+it('a process goes on, with or without a change of its resource, and out of a pause', async () => {
+  const made = await both(...Array.from({ length: 6 }, () => create()));
+  const ids = made.outcomes.map((outcome) => applied(outcome).resourceId);
+  const begun = await both(
+    ...ids.map((id, i) =>
+      schedule(id, {
+        start: start({ totalMillis: i === 1 || i === 2 ? 60_000 : null, heldBy: i === 2 ? 'type/volume' : null }),
+      }),
+    ),
+  );
+  expect(begun.plain).toBe(4);
+  const step = (at: number, over: Partial<CommitTransition> = {}) =>
+    blank({
+      resourceId: ids[at]!,
+      expectType: 'volume',
+      processId: applied(begun.outcomes[at]!).processId,
+      processVersion: 1,
+      update: fields({ dispatch: 2, executionCount: 2, progress: { v: 2 }, status: 'running' }),
+      ...over,
+    });
+  for (const store of [plain, full])
+    await store.sql(`update process_live set held_since = held_since - interval '1 hour' where held_since is not null`);
+  const said = (data: object | null) => change('activating', { feedKind: 'changed', data: data as never });
+  const { outcomes, plain: told } = await both(
+    step(0, { change: said({ size: 7 }), expectRevision: 2 }),
+    step(1, { update: fields({ deadlineMillis: null, wakeMillis: 90_000, slot: null }) }),
+    step(2, { change: said(null) }),
+    step(3, { processVersion: 4 }),
+    step(4, { expectRevision: 1 }),
+    step(5, { registryRevision: 0 }),
+  );
+  expect(told).toBe(6);
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual([
+    'applied',
+    'applied',
+    'applied',
+    'conflict',
+    'conflict',
+    'staleRegistry',
+  ]);
+  expect(outcomes[0]).toMatchObject({ revision: 3, processVersion: 2, state: 'activating' });
+  expect(outcomes[1]).toMatchObject({ revision: 2, processVersion: 2 });
 });

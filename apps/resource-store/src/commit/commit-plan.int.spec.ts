@@ -4,7 +4,7 @@ import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PINNED_SETTINGS } from '@drover/database';
 import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
-import { COMMIT_PLAIN_ENDS, COMMIT_PLAIN_STARTS } from '../sql/commit-plain.sql.js';
+import { COMMIT_PLAIN_ENDS, COMMIT_PLAIN_STARTS, COMMIT_PLAIN_STEPS } from '../sql/commit-plain.sql.js';
 import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
 import { LOCK_FAMILY, WAKE_ORPHANS } from '../sql/family.sql.js';
 import { connectionOf, nodesOf, planOfPrepared } from '../testing/explain.js';
@@ -13,7 +13,14 @@ import { create, finish, schedule } from '../testing/transitions.js';
 
 const BIG = ['resource', 'resource_data', 'process_live', 'process_finished', 'command', 'feed'];
 const FILLED = 20_000;
-const TRANSITIONS = [COMMIT_STARTS, COMMIT_ENDS, COMMIT_STEPS, COMMIT_PLAIN_STARTS, COMMIT_PLAIN_ENDS];
+const TRANSITIONS = [
+  COMMIT_STARTS,
+  COMMIT_ENDS,
+  COMMIT_STEPS,
+  COMMIT_PLAIN_STARTS,
+  COMMIT_PLAIN_ENDS,
+  COMMIT_PLAIN_STEPS,
+];
 
 let store: TestStore;
 let client: PoolClient;

@@ -15,7 +15,7 @@ import { StoreMetrics } from '../observability/store-metrics.js';
 import { Hints } from '../observability/hints.js';
 import { ResourceReader } from '../query/resource-reader.js';
 import { COMMIT_INSERTS } from '../sql/commit-inserts.sql.js';
-import { COMMIT_PLAIN_ENDS, COMMIT_PLAIN_STARTS } from '../sql/commit-plain.sql.js';
+import { COMMIT_PLAIN_ENDS, COMMIT_PLAIN_STARTS, COMMIT_PLAIN_STEPS } from '../sql/commit-plain.sql.js';
 import { COMMIT_ENDS, COMMIT_STARTS, COMMIT_STEPS } from '../sql/commit-transitions.sql.js';
 import { READ_COMMANDS } from '../sql/read-commands.sql.js';
 import { CommitLane, type CommitRow, type CommitStatement } from './commit-lane.js';
@@ -41,7 +41,7 @@ export class CommitService implements OnModuleDestroy {
       inserts: this.lane('inserts', COMMIT_INSERTS),
       starts: this.lane('starts', { ...COMMIT_STARTS, plain: COMMIT_PLAIN_STARTS }),
       ends: this.lane('ends', { ...COMMIT_ENDS, plain: COMMIT_PLAIN_ENDS }),
-      steps: this.lane('steps', COMMIT_STEPS),
+      steps: this.lane('steps', { ...COMMIT_STEPS, plain: COMMIT_PLAIN_STEPS }),
     };
   }
 

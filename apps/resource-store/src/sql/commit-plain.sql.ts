@@ -2,7 +2,7 @@ import { batchOf, type BatchColumns, fromNow, millis, wakeAt } from './columns.s
 
 /**
  * What plain transitions carry (libs/contracts/src/plain.ts): of the columns of columns.sql.ts those that are not empty in them, nor the same
- * in all (`field`, `chg`, `start`, `fin`).
+ * in all (`field`, `start`, `fin`, `upd`, and `chg` but for steps).
  */
 export const PLAIN_COLUMNS = {
   starts: {
@@ -18,9 +18,16 @@ export const PLAIN_COLUMNS = {
     shape: `
   reg bigint, xtype text, c_to text, c_kind text, c_proc text, c_trans text, e_exit text`,
   },
+  steps: {
+    row: `res bigint, pid bigint, cmd uuid, hash text, pver int, xrev int, c_data jsonb, p_progress json`,
+    shape: `
+  reg bigint, chg boolean, xtype text, c_to text, c_kind text, c_proc text, c_trans text,
+  p_name text, p_status text, p_slot smallint, p_dispatch int, p_execs int,
+  p_dl double precision, p_wake double precision, p_wakedl boolean`,
+  },
 } satisfies Record<string, BatchColumns>;
 
-/** The guards that both have, in the order of commit-transitions.sql.ts. */
+/** The guards that all have, in the order of commit-transitions.sql.ts. */
 const GUARDS = `
            when i.cmd = any (array(select id from command where id = any ($3::uuid[]))) then 'repeat'
            when i.reg < (select revision from registry) then 'staleRegistry'
@@ -39,7 +46,7 @@ held as materialized (
 
 // A row that is `ok` was locked, and is as the statement's snapshot saw it: what is written need not be read back. Nor is there a
 // transaction that draws a feed number before it has an id of its own (libs/process-model/src/feed/horizon.ts): the lock gave it one.
-const written = (process: string): string => `
+const written = (process: string, which = ''): string => `
 ok as not materialized (
   select * from checked where verdict = 'ok'
 ),
@@ -50,7 +57,7 @@ commanded as (
 noted as (
   insert into feed (resource_id, process_id, time, revision, kind, process, state_field, from_state, to_state)
   select res, ${process}, now(), revision + 1, c_kind, c_proc, null, from_state, next_state
-    from ok
+    from ok${which}
 ),`;
 
 /**
@@ -109,41 +116,50 @@ select c.n, c.verdict, (select revision from registry) as registry_revision, nul
     on d.id = c.res and c.ret
 `;
 
-/** As COMMIT_ENDS, of a batch of plain ends. Locks in its order. */
-const ENDS = `
-with ${held('')}
+/** The live processes of the resources' `state`, in the order of COMMIT_ENDS and COMMIT_STEPS. */
+const LIVE = `
 live as materialized (
   select p.id, p.version, p.resource_id
     from process_live p
    where p.resource_id = any (array(select id from held)) and p.state_field = 'state'
    order by p.id + 0
      for update
-),
+),`;
+
+/** Transitions of live processes, with the given ones of their columns. */
+const checked = (columns: BatchColumns, own: string): string => `
 checked as materialized (
   select case${GUARDS}
              or (p.id = i.pid and p.version = i.pver) is not true
            then 'conflict'
            else 'ok'
          end as verdict,
-         i.n, i.res, i.pid, i.cmd, i.hash, i.c_data, i.e_progress, i.c_kind, i.c_proc, i.c_trans, i.e_exit, i.c_to as next_state,
+         i.n, i.res, i.pid, i.cmd, i.hash, i.c_data, i.c_kind, i.c_proc, i.c_trans, ${own},
          r.revision, r.state as from_state
-    from (${batchOf(PLAIN_COLUMNS.ends)}) i
+    from (${batchOf(columns)}) i
     left join held r on r.id = i.res
     left join live p on p.resource_id = i.res
-),${written('pid')}
+),`;
+
+/** The resource moves, and keeps what the handler said. */
+const moves = (which: string): string => `
 moved as (
   update resource r
      set revision = r.revision + 1, data_revision = r.data_revision + (ok.c_data is not null)::int,
          state = ok.next_state, transitioning = ok.c_trans, message = null, progress = null
     from ok
-   where r.id = ok.res and r.id = any (array(select res from ok))
+   where r.id = ok.res${which} and r.id = any (array(select res from ok))
 ),
 wrote as (
   update resource_data d
      set data = d.data || ok.c_data, revision = d.revision + 1
     from ok
    where d.id = ok.res and ok.c_data is not null and d.id = any (array(select res from ok where c_data is not null))
-),
+),`;
+
+/** As COMMIT_ENDS, of a batch of plain ends. */
+const ENDS = `
+with ${held('')}${LIVE}${checked(PLAIN_COLUMNS.ends, 'i.c_to as next_state, i.e_exit, i.e_progress')}${written('pid')}${moves('')}
 ended as (
   delete from process_live p
    using ok
@@ -163,5 +179,34 @@ select c.n, c.verdict, (select revision from registry) as registry_revision, nul
   from checked c
 `;
 
+/** How long a pause has held a process that goes on now: its clocks stood still. */
+const PAUSED = `case when p.held_since is not null then now() - p.held_since else interval '0' end`;
+
+/** As COMMIT_STEPS, of a batch in which every process goes on, and its resource changes or not. */
+const STEPS = `
+with ${held('')}${LIVE}${checked(
+  PLAIN_COLUMNS.steps,
+  `i.chg, coalesce(i.c_to, r.state) as next_state, i.pver, i.p_name, i.p_status, i.p_slot, i.p_dispatch, i.p_execs, i.p_progress,
+         ${fromNow('i.p_dl')} as next_deadline, i.p_wake, i.p_wakedl`,
+)}${written('pid', ' where chg')}${moves(' and ok.chg')}
+kept as (
+  update process_live p
+     set version = p.version + 1,
+         name = ok.p_name, status = ok.p_status, waiting_handler = null, slot = ok.p_slot, dispatch = ok.p_dispatch,
+         execution_count = ok.p_execs, progress = ok.p_progress, predecessor_id = null, resend = false,
+         error_code = null, error_message = null, deadline = ok.next_deadline, wait_deadline = null,
+         held_by = null, admitted = null, held_since = null,
+         total_deadline = p.total_deadline + ${PAUSED},
+         next_wake_at = ${wakeAt({ wake: 'ok.p_wake', wakeAtDeadline: 'ok.p_wakedl', deadline: 'ok.next_deadline', wait: 'null::timestamptz', total: `(p.total_deadline + ${PAUSED})` })}
+    from ok
+   where p.id = ok.pid and p.id = any (array(select pid from ok))
+)
+select c.n, c.verdict, (select revision from registry) as registry_revision, null::bigint as registered,
+       c.res, c.revision + case when c.chg then 1 else 0 end as revision, c.next_state as state, c.from_state,
+       c.pid, c.pver + 1 as pver, ${millis('now()')} as now
+  from checked c
+`;
+
 export const COMMIT_PLAIN_STARTS = { name: 'commit-plain-starts', text: STARTS };
 export const COMMIT_PLAIN_ENDS = { name: 'commit-plain-ends', text: ENDS };
+export const COMMIT_PLAIN_STEPS = { name: 'commit-plain-steps', text: STEPS };

@@ -89,6 +89,7 @@ export const PINNED: Record<string, Pinned> = {
   COMMIT_STEPS: inCommitPlan,
   COMMIT_PLAIN_STARTS: inCommitPlan,
   COMMIT_PLAIN_ENDS: inCommitPlan,
+  COMMIT_PLAIN_STEPS: inCommitPlan,
   COMMIT_INSERTS: inCommitPlan,
   RELAY_FEED: {
     statement: feed.RELAY_FEED.text,
