@@ -29,7 +29,10 @@ export class Expected<T extends { due: number }> {
   /** What came is waited for no more. */
   take(key: string): T | undefined {
     const entry = this.entries.get(key);
-    if (entry !== undefined) this.entries.delete(key);
+    if (entry === undefined) return undefined;
+    this.entries.delete(key);
+    // An idle program is not woken for nothing.
+    if (this.entries.size === 0) this.rest();
     return entry;
   }
 
@@ -37,12 +40,16 @@ export class Expected<T extends { due: number }> {
   takeAll(): T[] {
     const all = [...this.entries.values()];
     this.entries.clear();
-    clearTimeout(this.timer);
-    this.timerDue = Infinity;
+    this.rest();
     return all;
   }
 
-  /** What comes leaves the timer alone: it fires about once in the usual time to wait, however much comes. */
+  private rest(): void {
+    clearTimeout(this.timer);
+    this.timerDue = Infinity;
+  }
+
+  /** What comes leaves the timer alone while more is waited for: it fires about once in the usual time to wait, however much comes. */
   private wakeAt(due: number): void {
     clearTimeout(this.timer);
     this.timerDue = due;
