@@ -59,7 +59,7 @@ describe('commands to the engine', () => {
     const heard: Record<string, unknown>[] = [];
     const notify = `drover.notify.awaited.${randomUUID()}`;
     const subscription = bus.connection.subscribe(notify, {
-      callback: (_error, message) => heard.push(message.json()),
+      callback: (_error, message) => void heard.push(message.json()),
     });
     const commandId = randomUUID();
     const ask = (over: object = {}): void => {
