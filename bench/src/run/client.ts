@@ -24,7 +24,7 @@ const { runOne, resources, close } =
         handlers: config.handlers,
         faults: config.takeover,
         filled: config.history?.resources ?? 0,
-        ...(config.httpUrl === undefined ? {} : { httpUrl: config.httpUrl }),
+        ...(config.httpUrl === undefined ? {} : { httpUrls: [config.httpUrl] }),
       });
 const closed = new ClosedLoop(runOne, resources, config.inflight);
 const load =

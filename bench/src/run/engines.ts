@@ -49,8 +49,8 @@ export interface DroverOptions {
   faults: boolean;
   /** resources that a fill left, numbered from 1: the run takes its own evenly from all of them; 0: it creates them */
   filled: number;
-  /** of the gateway; absent: processes are started over NATS */
-  httpUrl?: string;
+  /** of the gateways; absent: processes are started over NATS */
+  httpUrls?: readonly string[];
   /** whose starts they are, over NATS; absent: nobody's */
   account?: number;
 }
@@ -70,7 +70,7 @@ export async function untilHandlerListens(connection: NatsConnection): Promise<v
 
 /** Drover: the type is declared, the handlers registered and the resources created through the front door. */
 export async function drover(connection: NatsConnection, options: DroverOptions): Promise<Measured> {
-  const { count, filled, httpUrl } = options;
+  const { count, filled, httpUrls = [] } = options;
   const bus = new MessageBus(connection);
   const ends = new Ends(connection);
   const patience = AbortSignal.timeout(60_000);
@@ -117,7 +117,7 @@ export async function drover(connection: NatsConnection, options: DroverOptions)
   };
   if (filled === 0) await Promise.all(Array.from({ length: 64 }, creating));
   const client =
-    httpUrl === undefined ? { runOne: overNats(bus, ends, options), close: async () => undefined } : overHttp(httpUrl);
+    httpUrls.length === 0 ? { runOne: overNats(bus, ends, options), close: async () => undefined } : overHttp(httpUrls);
   if (resources.length > 0) await untilItRuns(client.runOne, resources[0]!);
   return { resources, ...client };
 }
@@ -164,7 +164,7 @@ function overNats(bus: MessageBus, ends: Ends, { faults, account }: DroverOption
 }
 
 /** Starts through the gateway: one request each, answered when the process has ended, on connections that are kept alive. */
-export function gatewayAt(url: string, connections: number) {
+function gatewayAt(url: string, connections: number) {
   const pool = new Pool(url, {
     connections,
     pipelining: 1,
@@ -181,23 +181,19 @@ export function gatewayAt(url: string, connections: number) {
       const answer = (await response.body.json()) as { state?: string; code?: string };
       return { status: response.statusCode, headers: response.headers, answer };
     },
-    /** Opens every connection: Node takes one new one in a turn of its event loop, so that under load they would wait for each other. */
-    connect: async () => {
-      const look = async (): Promise<void> => (await pool.request({ method: 'GET', path: '/healthz' })).body.dump();
-      await Promise.all(Array.from({ length: connections }, look));
-    },
     close: () => pool.close(),
   };
 }
 
-function overHttp(url: string): Pick<Measured, 'runOne' | 'close'> {
-  const { start, close } = gatewayAt(url, MAX_CONNECTIONS);
+function overHttp(urls: readonly string[]): Pick<Measured, 'runOne' | 'close'> {
+  const gateways = urls.map((url) => gatewayAt(url, MAX_CONNECTIONS));
+  let last = 0;
   const runOne: RunOne = async (resourceId) => {
-    const { status, answer } = await start(resourceId);
+    const { status, answer } = await gateways[last++ % gateways.length]!.start(resourceId);
     if (status !== 202) throw new Error(`${status} ${answer.code ?? ''}: start`);
     if (answer.state !== 'idle') throw new Error(`still ${answer.state} after the wait`);
   };
-  return { runOne, close };
+  return { runOne, close: async () => void (await Promise.all(gateways.map(({ close }) => close()))) };
 }
 
 /** As a gateway waits: the message of the end is safe to lose, the store knows. */

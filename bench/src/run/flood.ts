@@ -1,9 +1,6 @@
 /**
  * One account starts everything it has at once; another one goes on with its few. How much slower do those become? Prints one JSON line.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { connectNats } from '@drover/messaging';
 import { type Config, readConfig } from './config.js';
 import { atMost, type Criterion, none } from './criteria.js';
@@ -11,6 +8,7 @@ import { drover } from './engines.js';
 import type { Flooded } from './flooder.js';
 import { ClosedLoop, type Outcome } from './load.js';
 import { seconds } from './measuring.js';
+import { startProgram } from './program.js';
 import { type Latencies, machine, round } from './result.js';
 
 /** Times the other account's quiet p99 that its p99 may be during the flood. */
@@ -19,7 +17,7 @@ const QUIET = 2;
 
 const config = readConfig<Config & { count: number; lanes: number }>();
 /** A program of its own for each account, as two clients are. */
-const sendAll = await startFlooder();
+const flooder = await startProgram('./flooder.js');
 const quiet = await connectNats(config.natsUrl, 'bench-quiet');
 const { runOne, resources, close } = await drover(quiet, {
   count: config.count + config.lanes * 8,
@@ -31,7 +29,10 @@ const { runOne, resources, close } = await drover(quiet, {
 const own = resources.slice(config.count);
 
 const [calm] = await beside(() => seconds(config.seconds), config.warmupSeconds);
-const [busy, { tookSeconds, ...flood }] = await beside(() => sendAll(resources.slice(0, config.count)));
+const [busy, { tookSeconds, ...flood }] = await beside(() => {
+  flooder.send(resources.slice(0, config.count));
+  return flooder.heard<Flooded>();
+});
 
 const ratio = round(busy.latencies.at(0.99) / calm.latencies.at(0.99), 2);
 const criteria: Criterion[] = [
@@ -70,21 +71,6 @@ async function beside<T>(work: () => Promise<T>, warmupSeconds = 0): Promise<[Ou
   load.open();
   const result = await work();
   return [await load.stop(), result];
-}
-
-/** Starts the flooding account's program. @returns to be called when its flood should begin; resolves when all was accepted */
-async function startFlooder(): Promise<(resources: readonly number[]) => Promise<Flooded>> {
-  const child = fork(fileURLToPath(new URL('./flooder.js', import.meta.url)));
-  const heard = async <T>(): Promise<T> => {
-    const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the flooder ended with ${code}`)));
-    const [message] = (await Promise.race([once(child, 'message'), ended])) as [T];
-    return message;
-  };
-  await heard<'ready'>();
-  return (resources) => {
-    child.send(resources);
-    return heard<Flooded>();
-  };
 }
 
 function fields(of: Latencies) {

@@ -55,8 +55,8 @@ class Cluster {
   pids = {};
   /** of the stores: their /metrics */
   metricsUrls = [];
-  /** of the first gateway */
-  httpUrl;
+  /** of the gateways */
+  httpUrls = [];
   #children = [];
 
   constructor(dir, { say, keep, profile }) {
@@ -81,6 +81,11 @@ class Cluster {
     };
   }
 
+  /** of the first gateway */
+  get httpUrl() {
+    return this.httpUrls[0];
+  }
+
   /**
    * Starts replicas of a service, one after the other, and waits until each is ready.
    * @param {'resource-store' | 'process-engine' | 'gateway'} app
@@ -97,7 +102,7 @@ class Cluster {
       });
       await untilOk(child, `http://127.0.0.1:${admin}/readyz`);
       if (app === 'resource-store') this.metricsUrls.push(`http://127.0.0.1:${admin}/metrics`);
-      if (http) this.httpUrl ??= `http://127.0.0.1:${http}`;
+      if (http) this.httpUrls.push(`http://127.0.0.1:${http}`);
       started.push(child);
     }
     return started;
@@ -136,7 +141,7 @@ class Cluster {
   forgetServices() {
     for (const component of Object.values(COMPONENTS)) delete this.pids[component];
     this.metricsUrls = [];
-    this.httpUrl = undefined;
+    this.httpUrls = [];
   }
 
   async stop() {

@@ -30,6 +30,7 @@ async function onCluster(bench, program, { handlers, http, ...config }) {
       handlers,
       warmupSeconds: bench.number('warmup'),
       httpUrl: cluster.httpUrl,
+      httpUrls: cluster.httpUrls,
     });
     bench.print(line);
     for (const { what, figure, goal, met } of line.criteria)
