@@ -65,9 +65,10 @@ const criteria: Criterion[] = [
     '',
   ),
   atMost('latency of accepted starts, p99', round(seen.acceptedMillis.p99, 0), 2_000, 'ms'),
-  ...['gateway', 'engine', 'store'].map((name) =>
-    atMost(`resident memory of the ${name}, most`, resident[name]?.max ?? 0, 512, 'MB'),
-  ),
+  ...['gateway', 'engine', 'store'].map((name) => {
+    const each = (resident[name]?.max ?? 0) / Math.max(1, config.pids[name]?.length ?? 1);
+    return atMost(`resident memory of the ${name}, most`, round(each, 0), 512, 'MB');
+  }),
   atMost('time until nothing was left to do', drained, DRAIN_SECONDS, 's'),
   none('accepted processes that did not finish', Math.max(0, seen.accepted - done)),
   atMost('latency of a start afterwards', round(calm, 1), 250, 'ms'),
