@@ -512,17 +512,22 @@ describe('who may call', () => {
 
   it('a name that only points here is refused; probes are not', async () => {
     expect(await rawStatus('/v1', 'rebound.example')).toBe(403);
+    expect(await rawStatus('/v1', null)).toBe(403);
     expect(await rawStatus('/healthz', '10.0.0.7:8080')).toBe(200);
     expect(await rawStatus('/v1/%', 'localhost:1')).toBe(400);
   });
 });
 
-/** fetch does not let a test write the Host header. */
-async function rawStatus(path: string, host: string): Promise<number> {
+/** fetch does not let a test write the Host header. Null: none, as HTTP/1.0 allows. */
+async function rawStatus(path: string, host: string | null): Promise<number> {
   const { port } = new URL(gateway.url);
   const text = await new Promise<string>((resolve) => {
     const socket = connect(Number(port), '127.0.0.1', () =>
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
+      socket.write(
+        host === null
+          ? `GET ${path} HTTP/1.0\r\n\r\n`
+          : `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+      ),
     );
     let heard = '';
     socket.on('data', (chunk) => (heard += chunk.toString()));

@@ -29,8 +29,9 @@ export function installHooks(
   fastify.addHook('onRequest', (request, reply, next) => {
     void reply.header('x-api-schemas', `${baseUrl(request)}/schemas`);
     const { host, origin } = request.headers;
-    // Most clients use one name.
-    if ((host !== lastHost || origin !== undefined) && !OPEN_PATHS.has(request.url)) {
+    // Most clients use one name. One who gives none is never known.
+    const known = host !== undefined && host === lastHost && origin === undefined;
+    if (!known && !OPEN_PATHS.has(request.url)) {
       checkHost(rules, host, origin);
       lastHost = host;
     }
