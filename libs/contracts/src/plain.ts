@@ -11,16 +11,16 @@ export function isPlain(transition: CommitTransition): boolean {
   const { stateField, expectType, change } = transition;
   // What a handler's registration does to its name is in the other statements.
   if (stateField !== 'state' || expectType === null || expectType === 'externalHandler') return false;
-  if (change === null) return isPlainStep(transition);
-  return movesOnly(change) && (isPlainStart(transition) || isPlainStep(transition) || isPlainEnd(transition));
+  if (change !== null && !movesOnly(change)) return false;
+  return transition.processId === null ? isPlainStart(transition) : isPlainOfLive(transition);
 }
 
-function isPlainStart({ insert, processId, start, change }: CommitTransition): boolean {
+function isPlainStart({ insert, start, change }: CommitTransition): boolean {
   return (
     insert === null &&
-    processId === null &&
+    change !== null &&
+    change.data === null &&
     start !== null &&
-    change!.data === null &&
     hasPlainFields(start) &&
     start.totalMillis === null &&
     start.beganState === null &&
@@ -29,17 +29,13 @@ function isPlainStart({ insert, processId, start, change }: CommitTransition): b
   );
 }
 
-function isPlainStep(transition: CommitTransition): boolean {
-  const { update, end, start, change } = transition;
-  return (
-    update !== null &&
-    end === null &&
-    start === null &&
-    hasPlainFields(update) &&
-    (update.notAfter ?? null) === null &&
-    (change === null || typeof change.toState === 'string') &&
-    isGuardedPlainly(transition)
-  );
+/** Guarded by its version, its resource's revision and type, and nothing else, a process goes on or ends. */
+function isPlainOfLive(transition: CommitTransition): boolean {
+  const { update, end, start, change, expectStates, expectPassed, wakeParent, returnResource } = transition;
+  if (expectStates !== null || expectPassed !== null || wakeParent !== null || returnResource) return false;
+  if (start !== null || (change !== null && typeof change.toState !== 'string')) return false;
+  if (update !== null) return end === null && hasPlainFields(update) && (update.notAfter ?? null) === null;
+  return end !== null && end.errorCode === null && end.errorMessage === null && change !== null;
 }
 
 /** Nothing that waits, is held, failed or follows another process. */
@@ -54,30 +50,6 @@ function hasPlainFields(fields: ProcessFields): boolean {
     fields.admitted === null &&
     fields.errorCode === null &&
     fields.errorMessage === null
-  );
-}
-
-function isPlainEnd(transition: CommitTransition): boolean {
-  const { end, start, update, change } = transition;
-  return (
-    end !== null &&
-    end.errorCode === null &&
-    end.errorMessage === null &&
-    start === null &&
-    update === null &&
-    typeof change!.toState === 'string' &&
-    isGuardedPlainly(transition)
-  );
-}
-
-/** Of a live process: by its version, its resource's revision and type, and nothing else. */
-function isGuardedPlainly(transition: CommitTransition): boolean {
-  return (
-    transition.processId !== null &&
-    transition.expectStates === null &&
-    transition.expectPassed === null &&
-    transition.wakeParent === null &&
-    !transition.returnResource
   );
 }
 

@@ -6,9 +6,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { fitting } from '../query/fitting.js';
-import { ResourceReader } from '../query/resource-reader.js';
 import { RegistryService } from '../registry/registry.service.js';
-import { READ_FEED, READ_RELAY, RELAY_FEED, RELAY_RESOURCES } from '../sql/feed.sql.js';
+import { READ_RELAY, RELAY_FEED, RELAY_RESOURCES } from '../sql/feed.sql.js';
 
 export interface FeedRow {
   /** the feed's sequence */
@@ -38,20 +37,19 @@ const MAX_ROWS = 1_000;
 @Injectable()
 export class FeedReader {
   private readonly unknown = new Map<string, TypeDefinition>();
+  private readonly pooled: Run = (statement, values) => rows(this.dataSource, statement.text, values);
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly registry: RegistryService,
-    private readonly resources: ResourceReader,
   ) {}
 
   /**
    * Rows with `after < id <= upTo`, in order.
    * @param run the relay's connection, for its own passes
    */
-  rows(after: number, upTo: number, limit: number = MAX_ROWS, run?: Run): Promise<FeedRow[]> {
-    const values = [after, upTo, Math.min(limit, MAX_ROWS)];
-    return run === undefined ? rows<FeedRow>(this.dataSource, READ_FEED, values) : run<FeedRow>(RELAY_FEED, values);
+  rows(after: number, upTo: number, limit: number = MAX_ROWS, run = this.pooled): Promise<FeedRow[]> {
+    return run<FeedRow>(RELAY_FEED, [after, upTo, Math.min(limit, MAX_ROWS)]);
   }
 
   /**
@@ -59,12 +57,12 @@ export class FeedReader {
    * @param previous sequence of the row before the first
    * @param run the relay's connection, for its own passes
    */
-  async events(feed: FeedRow[], previous: number, run?: Run): Promise<FeedEvent[]> {
+  async events(feed: FeedRow[], previous: number, run = this.pooled): Promise<FeedEvent[]> {
     const types = await this.registry.types();
     const ids = [...new Set(feed.map(({ resourceId }) => resourceId))];
-    const present = run === undefined ? this.resources.resources(ids) : run<ResourceRow>(RELAY_RESOURCES, [ids]);
+    const present = ids.length === 0 ? [] : await run<ResourceRow>(RELAY_RESOURCES, [ids]);
     const shown = new Map(
-      (await present).map((row) => {
+      present.map((row) => {
         const type = types.byName(row.type) ?? this.stub(row.type);
         return [row.id, { row, id: formatId(type.idPrefix, row.id), resource: externalResource(row, type) }];
       }),
