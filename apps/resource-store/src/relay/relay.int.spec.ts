@@ -98,13 +98,37 @@ describe('the relay', () => {
       [a],
     );
     for (let n = 0; n < 5; n++) await store.applied(write(b, n));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Longer than the relay trusts snapshots: then it asks who writes the feed.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect((await published(2)).length).toBe(2);
     await late.query('commit');
     await late.end();
     const read = await published(8);
     expectComplete(read);
     expect(read[2]!.event).toMatchObject({ resourceId: `1v${a}`, revision: 2 });
+  });
+
+  it('is not held by a transaction that writes elsewhere, in this database or in another one of the server', async () => {
+    await using store = await start();
+    await using other = await createDatabase();
+    const { resourceId } = await store.applied(create());
+    await published(1);
+    const clients = [database, other].map(({ url }) => new pg.Client({ connectionString: url }));
+    for (const client of clients) {
+      await client.connect();
+      await client.query('begin; create table elsewhere (id int)');
+    }
+    for (let n = 0; n < 5; n++) await store.applied(write(resourceId, n));
+    expectComplete(await published(6));
+    // Also what comes later: each waits for its own moment.
+    await store.applied(write(resourceId, 5));
+    expectComplete(await published(7));
+    for (const client of clients) {
+      await client.query('rollback');
+      await client.end();
+    }
+    await store.applied(write(resourceId, 6));
+    expectComplete(await published(8));
   });
 
   it('goes on after a stop without a gap or a duplicate, also when its place was not saved', async () => {

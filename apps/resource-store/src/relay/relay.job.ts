@@ -9,7 +9,14 @@ import { Hints } from '../observability/hints.js';
 import { StoreLog } from '../observability/store-log.js';
 import { StoreMetrics } from '../observability/store-metrics.js';
 import { SETTINGS, type StoreSettings } from '../settings.js';
-import { BEGIN_RELAY_TERM, READ_RELAY, RELAY_LAST, RELAY_SAVE, RELAY_SNAPSHOT } from '../sql/feed.sql.js';
+import {
+  BEGIN_RELAY_TERM,
+  READ_RELAY,
+  RELAY_LAST,
+  RELAY_SAVE,
+  RELAY_SNAPSHOT,
+  RELAY_WRITERS,
+} from '../sql/feed.sql.js';
 import { FeedReader } from './feed-reader.js';
 import { TransitionStream } from './transition-stream.js';
 
@@ -29,6 +36,8 @@ const VERIFY_MILLIS = 5_000;
 const SAVE_MILLIS = 500;
 /** Else when nothing has come for so long: a commit for each pass would be as many as those that it relays. */
 const REST_MILLIS = 50;
+/** A commit of ours takes milliseconds. When snapshots have waited for one transaction so long, it is probably not of the feed at all. */
+const HELD_MILLIS = 250;
 /** Small enough that one pass's resources fit into memory, whatever their data. */
 const ROWS_PER_PASS = 500;
 
@@ -93,7 +102,7 @@ export class RelayJob {
     let cursor = published;
     let saved = { published: place.published, at: monotonicMillis() };
     let verified = monotonicMillis();
-    const horizon = new Horizon();
+    const final = new FinalRows(run);
     let rested = false;
 
     while (!signal.aborted) {
@@ -101,7 +110,7 @@ export class RelayJob {
       let more = false;
       let found = 0;
       if (last > cursor) {
-        const upTo = horizon.advance(last, await snapshot(run));
+        const upTo = await final.upTo(last);
         if (upTo > cursor) {
           const rows = await this.feed.rows(cursor, upTo, ROWS_PER_PASS, run);
           found = rows.length;
@@ -172,6 +181,27 @@ async function lastDrawn(run: Run): Promise<number> {
   return (await run<{ last: number }>(RELAY_LAST, []))[0]!.last;
 }
 
-async function snapshot(run: Run): Promise<Snapshot> {
-  return (await run<Snapshot>(RELAY_SNAPSHOT, []))[0]!;
+/** Asks the database up to which number the feed is final. */
+class FinalRows {
+  private readonly horizon = new Horizon();
+  /** what the snapshots wait for, and since when */
+  private held: { by: number; since: number } | null = null;
+
+  constructor(private readonly run: Run) {}
+
+  /** @param last read before */
+  async upTo(last: number): Promise<number> {
+    const [snapshot] = await this.run<Snapshot>(RELAY_SNAPSHOT, []);
+    const final = this.horizon.advance(last, snapshot!);
+    if (!this.isHeld()) return final;
+    const [row] = await this.run<{ writers: string[] }>(RELAY_WRITERS, []);
+    return this.horizon.advancePast(last, row!.writers);
+  }
+
+  private isHeld(): boolean {
+    const by = this.horizon.waitsFor;
+    if (by === null) this.held = null;
+    else if (this.held?.by !== by) this.held = { by, since: monotonicMillis() };
+    return this.held !== null && monotonicMillis() - this.held.since > HELD_MILLIS;
+  }
 }

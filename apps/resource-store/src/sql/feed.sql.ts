@@ -15,6 +15,13 @@ const LAST_FEED_ID = `select case when is_called then last_value else 0 end as l
 const SNAPSHOT = `
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin, pg_current_xact_id()::text::bigint as next`;
 
+/** Who inserts into the feed: the lock on it is taken before a statement runs, and given back after its transaction's end can be seen. */
+const WRITERS = `
+select coalesce(array_agg(virtualtransaction), '{}') as writers
+  from pg_locks
+ where locktype = 'relation' and relation = 'feed'::regclass and mode = 'RowExclusiveLock' and granted
+   and database = (select oid from pg_database where datname = current_database())`;
+
 /** $1 after, $2 up to, $3 limit */
 export const READ_FEED = `select ${FEED_COLUMNS} from feed where id > $1 and id <= $2 order by id limit $3`;
 
@@ -30,6 +37,7 @@ update relay set published = greatest(published, $1) where id = 1 and epoch = $2
 // The relay's own, prepared on its connection, where no plan may hang on a guess: both tables are entered by key.
 export const RELAY_LAST = { name: 'relay-last', text: LAST_FEED_ID };
 export const RELAY_SNAPSHOT = { name: 'relay-snapshot', text: SNAPSHOT };
+export const RELAY_WRITERS = { name: 'relay-writers', text: WRITERS };
 export const RELAY_FEED = { name: 'relay-feed', text: READ_FEED };
 export const RELAY_RESOURCES = { name: 'relay-resources', text: `${READ_RESOURCES} and d.id = any ($1::bigint[])` };
 export const RELAY_SAVE = { name: 'relay-save', text: SAVE_PUBLISHED };

@@ -20,4 +20,18 @@ describe('the horizon of the feed', () => {
     expect(horizon.advance(7, { xmin: 5, next: 5 })).toBe(7);
     expect(horizon.advance(8, { xmin: 5, next: 9 })).toBe(7);
   });
+
+  it('waits only for those who write the feed, where it is asked for them', () => {
+    const horizon = new Horizon();
+    expect(horizon.advance(7, { xmin: 100, next: 103 })).toBe(0);
+    expect(horizon.waitsFor).toBe(103);
+    expect(horizon.advancePast(7, ['3/1', '4/1'])).toBe(0);
+    // 4/1 still writes; 3/2 came later and may still draw 8 and above
+    expect(horizon.advancePast(9, ['3/2', '4/1'])).toBe(0);
+    expect(horizon.advancePast(9, ['3/2', '4/2'])).toBe(7);
+    expect(horizon.advancePast(9, [])).toBe(9);
+    expect(horizon.waitsFor).toBe(103);
+    expect(horizon.advance(9, { xmin: 104, next: 104 })).toBe(9);
+    expect(horizon.waitsFor).toBeNull();
+  });
 });

@@ -17,6 +17,12 @@ export interface Snapshot {
 export class Horizon {
   private safe = 0;
   private pending: { last: number; next: number } | null = null;
+  private written: { last: number; writers: ReadonlySet<string> } | null = null;
+
+  /** The transaction id that must be passed before the snapshots can tell more; null: none. */
+  get waitsFor(): number | null {
+    return this.pending?.next ?? null;
+  }
 
   /**
    * @param last     the newest number drawn; read before the snapshot was taken
@@ -30,6 +36,22 @@ export class Horizon {
     }
     if (xmin === next) this.safe = Math.max(this.safe, last);
     else if (this.pending === null && last > this.safe) this.pending = { last, next };
+    return this.safe;
+  }
+
+  /**
+   * As {@link advance}, by those alone who may draw a number: a snapshot waits for every transaction of the whole server that writes, whatever
+   * its database, and one of them may run for hours.
+   * @param last    the newest number drawn; read before the writers were
+   * @param writers transactions that hold the lock of whoever inserts into the feed: taken before a number is drawn, given back after the rows can be seen
+   */
+  advancePast(last: number, writers: readonly string[]): number {
+    if (this.written !== null && !writers.some((writer) => this.written!.writers.has(writer))) {
+      this.safe = Math.max(this.safe, this.written.last);
+      this.written = null;
+    }
+    if (writers.length === 0) this.safe = Math.max(this.safe, last);
+    else if (this.written === null && last > this.safe) this.written = { last, writers: new Set(writers) };
     return this.safe;
   }
 }
