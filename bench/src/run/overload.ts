@@ -56,6 +56,12 @@ const criteria: Criterion[] = [
     // A client's timer is exact to a millisecond.
     met: factor >= 0.99 * FACTOR,
   },
+  {
+    what: 'starts accepted a second, as a share of what is sustained',
+    figure: round(seen.accepted / tookSeconds / sustainable, 2),
+    goal: 'at least 0.5: refusing is not all that is done',
+    met: seen.accepted / tookSeconds / sustainable >= 0.5,
+  },
   { what: 'starts refused', figure: seen.refused, goal: 'some', met: seen.refused > 0 },
   none('refusals without a code for load or without Retry-After', seen.badRefusals),
   atMost(

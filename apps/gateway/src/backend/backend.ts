@@ -37,7 +37,7 @@ export class Backend {
     for (let failures = 0; ; failures++) {
       const left = end - monotonicMillis();
       try {
-        return await this.bus.requestTogether(contract, request, Math.max(1, Math.min(TRY_MILLIS, left)));
+        return await this.ask(contract, request, Math.min(TRY_MILLIS, left));
       } catch (error) {
         if (!isRetryable(error)) throw error;
         const pause = callBackoffMillis(failures, Math.random(), 250);
@@ -50,10 +50,20 @@ export class Backend {
   /** A call whose repeat would be another one: made once. */
   async callOnce<Request, Reply>(contract: RequestContract<Request, Reply>, request: Request): Promise<Reply> {
     try {
-      return await this.bus.requestTogether(contract, request, Math.max(1, deadline() - monotonicMillis()));
+      return await this.ask(contract, request, deadline() - monotonicMillis());
     } catch (error) {
       throw isRetryable(error) ? unanswered(error) : error;
     }
+  }
+
+  private ask<Request, Reply>(
+    contract: RequestContract<Request, Reply>,
+    request: Request,
+    millis: number,
+  ): Promise<Reply> {
+    const timeout = Math.max(1, millis);
+    if (this.overload.isLate) return this.bus.request(contract, request, timeout);
+    return this.bus.requestTogether(contract, request, timeout);
   }
 }
 

@@ -40,6 +40,14 @@ export class Overload implements OnApplicationBootstrap, BeforeApplicationShutdo
     clearInterval(this.ticking);
   }
 
+  /**
+   * Does the event loop keep up? If not, a turn of it is long, and what waits for its end waits for all that is refused in it: with thousands
+   * of sockets to read, the system has the next ones ready before the turn is over.
+   */
+  get isLate(): boolean {
+    return this.room.isNarrow;
+  }
+
   /** The refusal of a command that just arrives, or null: it may be sent. */
   refusal(account: Account): ErrorBody | null {
     const full = (this.open.get(account) ?? 0) >= this.room.size - this.total;

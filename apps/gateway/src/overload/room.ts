@@ -18,6 +18,11 @@ export class Room {
     return Math.round(this.places);
   }
 
+  /** Has the event loop been late lately? */
+  get isNarrow(): boolean {
+    return this.places < MOST;
+  }
+
   /**
    * What the event loop has shown lately; to be told several times a second.
    * @param lateMillis how much later than it was asked to a timer fired
