@@ -346,7 +346,10 @@ export class Thing {
       });
     } catch {
       const seen = JSON.stringify(await this.read());
-      throw new Error(`${this.path} did not become ${String(JSON.stringify(wanted) ?? wanted)}; it is ${seen}`);
+      const feed = this.feed().map(({ sequence, revision, to }) => `${revision} ${to} (${sequence})`);
+      throw new Error(
+        `${this.path} did not become ${String(JSON.stringify(wanted) ?? wanted)}; it is ${seen}; the feed showed ${feed.join(', ') || 'nothing'}`,
+      );
     }
     return this.read();
   }
