@@ -82,6 +82,7 @@ const criteria: Criterion[] = [
 console.log(
   JSON.stringify({
     kind: 'overload',
+    handlers: config.handlers,
     run: config.run,
     date: new Date().toISOString(),
     sustainedPerSecond: round(sustainable, 0),

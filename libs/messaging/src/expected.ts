@@ -53,7 +53,7 @@ export class Expected<T extends { due: number }> {
   private wakeAt(due: number): void {
     clearTimeout(this.timer);
     this.timerDue = due;
-    this.timer = setTimeout(() => this.sweep(), Math.ceil(due - monotonicMillis()));
+    this.timer = setTimeout(() => this.sweep(), Math.max(0, Math.ceil(due - monotonicMillis())));
   }
 
   private sweep(): void {

@@ -3,7 +3,7 @@ import { withCluster } from './cluster.mjs';
 /** Ten times the rate that HTTP sustains, for a minute, and what follows. */
 export function overload(bench) {
   const config = { seconds: bench.number('seconds', 60), connections: bench.number('inflight', 2_000) };
-  return onCluster(bench, 'run/overload.js', { ...config, handlers: 1, http: true });
+  return onCluster(bench, 'run/overload.js', { ...config, handlers: bench.handlers(), http: true });
 }
 
 /** One account's flood of starts beside another one's few. */

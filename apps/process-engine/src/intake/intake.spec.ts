@@ -86,13 +86,19 @@ describe('the intake of new work', () => {
   });
 
   it('gives what was accepted already precedence, but never stands still', async () => {
-    busy.busy = 1_000;
-    const { intake, works } = made({ driven: 100 });
-    for (let i = 0; i < 40; i++) void works.start(String(i));
+    busy.busy = 100_000;
+    const { intake, works } = made({ driven: 100, queueSize: 1_000 });
+    for (let i = 0; i < 90; i++) void works.start(String(i));
+    expect(intake.open).toBe(1);
+    busy.busy = 200;
+    await works.end('0');
+    expect(intake.open).toBe(8);
+    busy.busy = 100;
+    await works.end('1');
     expect(intake.open).toBe(32);
     busy.busy = 0;
-    await works.end('0');
-    expect(intake.open).toBe(36);
+    await works.end('2');
+    expect(intake.open).toBe(87);
   });
 
   it('gives room back when work fails', async () => {

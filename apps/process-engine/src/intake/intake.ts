@@ -24,13 +24,15 @@ const TARGET_MILLIS = 250;
 const TARGET_MIXED_MILLIS = 25;
 /** Several accounts start, as long as the last change from one to another was less than this ago. */
 const MIXED_MILLIS = 1_000;
+/** As few as this that wait of one account are no overload, however long the machine takes for them: a client may keep 256 going. */
+const FEW = 320;
 /** An account with as many waiting gives way to those that have fewer, as long as such ones come. */
 const CROWD = 128;
 /**
  * A start that has waited so many times as long as starts may wait is refused when its turn comes, as others would be that come now: of eight thousand
  * that came in one moment, the last would begin after its caller has given up. So many at once, for the event loop's sake.
  */
-const STALE = 4;
+const STALE = 3;
 const MOST_REFUSED = 64;
 
 /** A command as the intake sees it. */
@@ -60,6 +62,7 @@ export class Intake {
   /** things driven at once at most, as commits take it at the moment */
   private room: number;
   private readonly crowd: number;
+  private readonly few: number;
   private lastAccount: number | null = null;
   private mixedUntil = 0;
   /** others than those with a crowd waiting started lately */
@@ -73,6 +76,7 @@ export class Intake {
   ) {
     this.room = settings.driven;
     this.crowd = Math.min(CROWD, settings.driven);
+    this.few = Math.min(FEW, settings.driven);
   }
 
   /** Starts that are being planned and committed. */
@@ -132,8 +136,10 @@ export class Intake {
   }
 
   private hasRoom(): boolean {
-    if (this.inside < Math.min(LEAST_OPEN, this.settings.driven)) return true;
-    return this.inside + this.lifecycle.busy < Math.min(this.room, this.mostRoom(this.isMixed()));
+    const { driven } = this.settings;
+    const { busy } = this.lifecycle;
+    if (this.inside < Math.min(driven, leastOpen(driven / busy))) return true;
+    return this.inside + busy < Math.min(this.room, this.mostRoom(this.isMixed()));
   }
 
   private mostRoom(mixed: boolean): number {
@@ -173,8 +179,7 @@ export class Intake {
   private tooMuch(account: number | null, priority: number, now: number): ErrorBody | null {
     const { queue, settings } = this;
     const waiting = queue.waitingOf(account);
-    // As few as may be driven at once are no overload, however long the machine takes for them.
-    const oldest = waiting >= settings.driven ? queue.oldestOf(account, priority) : undefined;
+    const oldest = waiting >= this.few ? queue.oldestOf(account, priority) : undefined;
     const late = oldest !== undefined && now - oldest > settings.maxWaitMillis;
     return late || waiting >= settings.queueSize - queue.size ? this.refused(late, account, now) : null;
   }
@@ -189,7 +194,7 @@ export class Intake {
       if (turn === undefined) return;
       const { item, account, at } = turn;
       const behind = this.queue.waitingOf(account);
-      if (behind >= this.settings.driven && now - at > STALE * this.settings.maxWaitMillis) {
+      if (behind >= this.few && now - at > STALE * this.settings.maxWaitMillis) {
         refused++;
         item.refuse(DroverError.fromBody(this.refused(true, account, now)));
         continue;
@@ -211,4 +216,12 @@ export class Intake {
       ? { code: 'TooManyRequests', message: 'More work of this account waits than it gets its turns for', detail }
       : { code: 'Overloaded', message: 'More work arrives than can be done; try again later', detail };
   }
+}
+
+/**
+ * Thirty-two that begin every 40 ms are 800 a second: processes of several steps, of which fewer can be done, would pile up. So where more is
+ * driven than there are places, fewer begin, by the square of it.
+ */
+function leastOpen(share: number): number {
+  return share >= 1 ? LEAST_OPEN : Math.ceil(LEAST_OPEN * share * share);
 }
