@@ -1,9 +1,9 @@
-import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { type ErrorBody, isRefusedLoad, monotonicMillis, Throttle } from '@drover/kernel';
 import { GatewayMetrics } from '../health/metrics.js';
 import { Room } from './room.js';
 
-/** The event loop's own lateness is looked at this often, milliseconds. */
+/** The event loop's own lateness is looked at this often while commands come, milliseconds. A gateway that nobody asks is not woken for it. */
 const TICK_MILLIS = 50;
 /** Accounts remembered at once; who is not was refused nothing lately. */
 const MAX_ACCOUNTS = 1_000;
@@ -16,24 +16,17 @@ type Account = number | null;
  * keeps up with.
  */
 @Injectable()
-export class Overload implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class Overload implements BeforeApplicationShutdown {
   private readonly throttles = new Map<Account, Throttle>();
   private readonly open = new Map<Account, number>();
   private readonly room = new Room();
   private total = 0;
   private ticking: NodeJS.Timeout | undefined;
+  /** has a command come since the last look? */
+  private isAsked = false;
 
   constructor(private readonly metrics: GatewayMetrics) {
     metrics.observeCommands(() => ({ open: this.total, room: this.room.size }));
-  }
-
-  onApplicationBootstrap(): void {
-    let due = monotonicMillis() + TICK_MILLIS;
-    this.ticking = setInterval(() => {
-      const now = monotonicMillis();
-      this.room.note(now - due, this.total);
-      due = now + TICK_MILLIS;
-    }, TICK_MILLIS);
   }
 
   beforeApplicationShutdown(): void {
@@ -50,6 +43,8 @@ export class Overload implements OnApplicationBootstrap, BeforeApplicationShutdo
 
   /** The refusal of a command that just arrives, or null: it may be sent. */
   refusal(account: Account): ErrorBody | null {
+    this.isAsked = true;
+    if (this.ticking === undefined) this.watchLoop();
     const full = (this.open.get(account) ?? 0) >= this.room.size - this.total;
     const throttle = this.throttles.get(account);
     if (!full && throttle === undefined) return null;
@@ -82,6 +77,21 @@ export class Overload implements OnApplicationBootstrap, BeforeApplicationShutdo
       if (left === 0) this.open.delete(account);
       else this.open.set(account, left);
     }
+  }
+
+  /** Looks how late the event loop is, until nobody asks for anything and all is wide again. */
+  private watchLoop(): void {
+    let due = monotonicMillis() + TICK_MILLIS;
+    this.ticking = setInterval(() => {
+      const now = monotonicMillis();
+      this.room.note(now - due, this.total);
+      due = now + TICK_MILLIS;
+      if (!this.isAsked && this.total === 0 && !this.room.isNarrow) {
+        clearInterval(this.ticking);
+        this.ticking = undefined;
+      }
+      this.isAsked = false;
+    }, TICK_MILLIS).unref();
   }
 
   /** Anything but a refusal for load was work that an engine took; no answer says nothing. */
