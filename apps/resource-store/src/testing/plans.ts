@@ -121,6 +121,7 @@ export const RARE: Record<string, string> = {
   RELEASE_SLOTS: oneRow,
   RELAY_LAST: 'reads a sequence',
   RELAY_SNAPSHOT: 'reads no table',
+  RELAY_WRITERS: "reads the server's locks, while somebody else's transaction holds the snapshots",
   READ_RELAY: oneRow,
   BEGIN_RELAY_TERM: oneRow,
   RELAY_SAVE: oneRow,
