@@ -71,9 +71,7 @@ export class PinnedConnection {
 
   private async query<Row extends object>(client: PoolClient, config: QueryConfig): Promise<Row[]> {
     try {
-      const timed = { ...config, query_timeout: ANSWER_MILLIS };
-      const result: QueryResult<Row> = await client.query<Row>(timed);
-      return result.rows;
+      return await answered<Row>(client, config);
     } catch (error) {
       // No SQLSTATE: the socket broke. Class 57P: the server is ending us. Either way this connection is used up.
       const code = (error as { code?: string }).code;
@@ -115,4 +113,19 @@ export class PinnedConnection {
     this.held = null;
     void held?.then(({ release }) => release(error)).catch(() => undefined);
   }
+}
+
+/**
+ * The rows, or an error after ANSWER_MILLIS. pg's own promise and `query_timeout` both set `query.callback = () => …`: V8 makes a function that is
+ * assigned to a property in the old generation, and whatever it reaches, all rows of the answer, is kept until a major collection (ADR 059).
+ */
+function answered<Row extends object>(client: PoolClient, config: QueryConfig): Promise<Row[]> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error('no answer in time')), ANSWER_MILLIS);
+    client.query<Row>(config, (error: Error | null, result: QueryResult<Row>) => {
+      clearTimeout(late);
+      if (error === null) resolve(result.rows);
+      else reject(error);
+    });
+  });
 }

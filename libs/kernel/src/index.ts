@@ -1,5 +1,6 @@
 export * from './backoff.js';
 export * from './batcher.js';
+export * from './churning-map.js';
 export * from './clock.js';
 export * from './errors.js';
 export * from './glob.js';

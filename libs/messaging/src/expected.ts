@@ -1,11 +1,11 @@
-import { monotonicMillis } from '@drover/kernel';
+import { ChurningMap, monotonicMillis } from '@drover/kernel';
 
 /**
  * What is waited for until a deadline of its own each, by key; one timer for all. A timer each would be set and cleared for every request
  * of a program, and hardly ever fire.
  */
 export class Expected<T extends { due: number }> {
-  private readonly entries = new Map<string, T>();
+  private readonly entries = new ChurningMap<string, T>();
   private timer: NodeJS.Timeout | undefined;
   /** when the timer fires: with the earliest deadline, or before it */
   private timerDue = Infinity;
@@ -38,10 +38,10 @@ export class Expected<T extends { due: number }> {
 
   /** Nothing is waited for any more. */
   takeAll(): T[] {
-    const all = [...this.entries.values()];
-    this.entries.clear();
+    const all = [...this.entries.entries()];
+    for (const [key] of all) this.entries.delete(key);
     this.rest();
-    return all;
+    return all.map(([, entry]) => entry);
   }
 
   private rest(): void {
@@ -61,7 +61,7 @@ export class Expected<T extends { due: number }> {
     const now = monotonicMillis();
     let next = Infinity;
     const late: T[] = [];
-    for (const [key, entry] of this.entries) {
+    for (const [key, entry] of this.entries.entries()) {
       if (entry.due > now) next = Math.min(next, entry.due);
       else {
         this.entries.delete(key);

@@ -128,6 +128,7 @@ class Cluster {
       args: [
         '--enable-source-maps',
         ...(profiled ? ['--cpu-prof', `--cpu-prof-dir=${this.profile}`, `--cpu-prof-name=${name}.cpuprofile`] : []),
+        ...(profiled ? ['--trace-gc'] : []),
         join(ROOT, file),
       ],
       logFile: join(this.dir, `${name}.log`),

@@ -6,7 +6,7 @@ export class Attempt {
   readonly abort = new AbortController();
   /** settles, with null, when the attempt is given up: nobody waits for its result any more */
   readonly over: Promise<null>;
-  private giveUp: () => void = () => undefined;
+  private readonly giveUp: (over: null) => void;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -16,7 +16,12 @@ export class Attempt {
     /** reports within this time are one write */
     readonly progressMillis: number,
   ) {
-    this.over = new Promise((resolve) => (this.giveUp = () => resolve(null)));
+    // Not `this.giveUp = () => …`: a function made for a property is old from the start, and keeps the attempt until a major collection (ADR 059).
+    let giveUp!: (over: null) => void;
+    this.over = new Promise((resolve) => {
+      giveUp = resolve;
+    });
+    this.giveUp = giveUp;
     this.extend();
   }
 
@@ -32,7 +37,7 @@ export class Attempt {
   end(reason: Error): void {
     clearTimeout(this.timer);
     this.abort.abort(reason);
-    this.giveUp();
+    this.giveUp(null);
   }
 
   /** The result has come. */

@@ -6,7 +6,7 @@ import {
   startProcess,
   updateResource,
 } from '@drover/contracts';
-import type { ErrorBody } from '@drover/kernel';
+import { ChurningMap, type ErrorBody } from '@drover/kernel';
 import type { TypeDefinition, TypeRegistry } from '@drover/process-model';
 import { EngineRegistry } from '../registry/engine-registry.js';
 import { type Arrival, Intake } from './intake.js';
@@ -33,7 +33,7 @@ interface Asked {
  */
 @Injectable()
 export class CommandIntake {
-  private readonly underWay = new Map<string, Promise<Reply>>();
+  private readonly underWay = new ChurningMap<string, Promise<Reply>>();
 
   constructor(
     private readonly intake: Intake,

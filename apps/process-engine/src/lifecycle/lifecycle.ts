@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { CommitOutcome, ProcessRow, ResourceRow, WorkRow } from '@drover/contracts';
-import { DroverError } from '@drover/kernel';
+import { ChurningMap, DroverError } from '@drover/kernel';
 import {
   afterStep,
   decide,
@@ -36,8 +36,8 @@ type Applied = Extract<CommitOutcome, { outcome: 'applied' }>;
  */
 @Injectable()
 export class Lifecycle {
-  private readonly cache = new Map<number, WorkRow>();
-  private readonly turns = new Map<number, Promise<unknown>>();
+  private readonly cache = new ChurningMap<number, WorkRow>();
+  private readonly turns = new ChurningMap<number, Promise<unknown>>();
 
   constructor(
     private readonly committer: Committer,
@@ -188,7 +188,7 @@ export class Lifecycle {
   /** Of one that waits for an absent handler, the next input is a wake-up, which comes with the row; and there may be very many. */
   private keep(work: WorkRow): void {
     if (work.process.status === 'waitingHandler') return void this.cache.delete(work.process.id);
-    if (this.cache.size >= MAX_CACHED) this.cache.delete(this.cache.keys().next().value!);
+    if (this.cache.size >= MAX_CACHED) this.cache.delete(this.cache.oldestKey!);
     this.cache.set(work.process.id, work);
   }
 }
