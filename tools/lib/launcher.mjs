@@ -168,7 +168,7 @@ async function serviceOptions({ dir, logs, databaseUrl, natsUrl, http }) {
       return {
         name: app,
         command: process.execPath,
-        args: ['--enable-source-maps', join(ROOT, 'apps', app, 'dist', 'main.js')],
+        args: ['--enable-source-maps', '--expose-gc', join(ROOT, 'apps', app, 'dist', 'main.js')],
         logFile: join(logs, `${app}.log`),
         cwd: ROOT,
         env: { ...shared, ...own[app], DROVER_ADMIN_PORT: String(adminPort) },

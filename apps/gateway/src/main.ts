@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { ConfigError, loadGatewayConfig } from '@drover/config';
-import { createLogger } from '@drover/telemetry';
+import { collectWhenQuiet, createLogger } from '@drover/telemetry';
 import { startGateway } from './gateway.js';
 
 /** A shutdown that hangs is ended after this, milliseconds. */
@@ -10,6 +10,7 @@ async function main(): Promise<void> {
   const config = loadGatewayConfig();
   const logger = createLogger('gateway', { level: config.logLevel });
   const gateway = await startGateway(config, logger);
+  collectWhenQuiet();
   logger.info({ url: gateway.url, adminUrl: gateway.adminUrl }, 'the gateway answers');
   logger.warn('there is no authentication yet: whoever reaches the port may do everything');
   // On is the setting's default too: only who asks for it must hear that it does nothing.

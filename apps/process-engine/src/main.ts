@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { connectNats, ContractServer, MessageBus } from '@drover/messaging';
-import { createLogger, NestLogger, startAdminServer } from '@drover/telemetry';
+import { collectWhenQuiet, createLogger, NestLogger, startAdminServer } from '@drover/telemetry';
 import { AppModule } from './app.module.js';
 import { CommandIntake } from './intake/command-intake.js';
 import { InProcessHandlers } from './in-process/in-process-handlers.js';
@@ -55,6 +55,7 @@ const admin = await startAdminServer({
   }),
 });
 await app.listen();
+collectWhenQuiet();
 logger.info({ adminPort: admin.port }, 'process engine is up');
 
 // Nest stops the providers first; the connections they talk through go last.

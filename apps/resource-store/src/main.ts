@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { SUBJECTS } from '@drover/contracts';
 import { connectNats, ContractServer, MessageBus } from '@drover/messaging';
-import { NestLogger, startAdminServer } from '@drover/telemetry';
+import { collectWhenQuiet, NestLogger, startAdminServer } from '@drover/telemetry';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { Registry } from 'prom-client';
@@ -33,6 +33,8 @@ const admin = await startAdminServer({
       )) === true,
   }),
 });
+
+collectWhenQuiet();
 
 const connection = await connectNats(settings.natsUrl, 'resource-store');
 health.nats = true;

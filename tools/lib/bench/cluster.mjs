@@ -127,6 +127,7 @@ class Cluster {
       command: process.execPath,
       args: [
         '--enable-source-maps',
+        '--expose-gc',
         ...(profiled ? ['--cpu-prof', `--cpu-prof-dir=${this.profile}`, `--cpu-prof-name=${name}.cpuprofile`] : []),
         ...(profiled ? ['--trace-gc'] : []),
         join(ROOT, file),

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { withCluster } from './cluster.mjs';
 import { filledDatabase, KEEPING, removeFilled } from './filled.mjs';
 
-const SETTLE_SECONDS = 15;
+/** Services that were busy give memory back after at most twenty. */
+const SETTLE_SECONDS = 30;
 
 /** Memory of each service with so many processes waiting for a handler that is registered and absent. */
 export async function waiting(bench) {
