@@ -76,15 +76,14 @@ export class Lifecycle {
    * @throws DroverError the refusal of an operator's act
    */
   handle(processId: number, input: Input, token: string | null = null, known: WorkRow | null = null): Promise<boolean> {
-    const turn = (this.turns.get(processId) ?? Promise.resolve())
-      .catch(() => undefined)
-      .then(() => this.work(processId, input, token, known));
-    const settled = turn
-      .catch(() => undefined)
-      .finally(() => {
-        if (this.turns.get(processId) === settled) this.turns.delete(processId);
-      });
-    this.turns.set(processId, settled);
+    const before = this.turns.get(processId);
+    const begin = (): Promise<boolean> => this.work(processId, input, token, known);
+    const turn = before === undefined ? begin() : before.then(begin, begin);
+    const over = (): void => {
+      if (this.turns.get(processId) === turn) this.turns.delete(processId);
+    };
+    this.turns.set(processId, turn);
+    turn.then(over, over);
     return turn;
   }
 
