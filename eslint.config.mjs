@@ -86,6 +86,21 @@ export default tseslint.config(
     },
   },
   {
+    files: ['apps/**/*.ts', 'libs/**/*.ts'],
+    ignores: ['**/*.spec.ts', '**/testing/**', 'libs/testing/**', 'libs/simulator/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            "AssignmentExpression[left.type='MemberExpression'] > :matches(ArrowFunctionExpression, FunctionExpression).right",
+          message:
+            'V8 makes a function that is assigned to a property in the old generation, with all it closes over: give it a name first (ADR 059).',
+        },
+      ],
+    },
+  },
+  {
     files: ['libs/process-model/**/*.ts', 'libs/kernel/**/*.ts', 'libs/simulator/**/*.ts'],
     ignores: ['**/*.spec.ts'],
     rules: {

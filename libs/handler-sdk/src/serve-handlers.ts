@@ -1,5 +1,5 @@
 import { type ConsumerMessages, jetstream, type JsMsg } from '@nats-io/jetstream';
-import { isJsonObject, type JsonObject, sleep } from '@drover/kernel';
+import { ChurningMap, isJsonObject, type JsonObject, sleep } from '@drover/kernel';
 import { headers as createHeaders, type Msg, type NatsConnection, type Subscription } from 'nats';
 import type { HandlerContext, HandlerResult, ProcessHandler } from './process-handler.js';
 
@@ -71,7 +71,7 @@ export async function serveHandlers(
 class Served {
   private readonly subscriptions: Subscription[];
   /** attempts in hand, by id */
-  private readonly attempts = new Map<string, { key: string; abort: AbortController; ended: Promise<boolean> }>();
+  private readonly attempts = new ChurningMap<string, { key: string; abort: AbortController; ended: Promise<boolean> }>();
   private stopped = false;
   private messages: ConsumerMessages | null = null;
 

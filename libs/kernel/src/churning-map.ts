@@ -32,12 +32,17 @@ export class ChurningMap<K, V> {
     return this.cells.delete(key);
   }
 
-  /** The key that was set first of those that are left. */
-  get oldestKey(): K | undefined {
-    return this.cells.keys().next().value;
+  /** In the order in which they were first set; an entry may be deleted meanwhile. */
+  keys(): MapIterator<K> {
+    return this.cells.keys();
   }
 
-  /** In the order in which they were first set; an entry may be deleted meanwhile. */
+  /** As {@link keys}. */
+  *values(): Generator<V> {
+    for (const { value } of this.cells.values()) yield value as V;
+  }
+
+  /** As {@link keys}. */
   *entries(): Generator<[K, V]> {
     for (const [key, { value }] of this.cells) yield [key, value as V];
   }

@@ -38,10 +38,10 @@ export class Expected<T extends { due: number }> {
 
   /** Nothing is waited for any more. */
   takeAll(): T[] {
-    const all = [...this.entries.entries()];
-    for (const [key] of all) this.entries.delete(key);
+    const all = [...this.entries.values()];
+    for (const key of this.entries.keys()) this.entries.delete(key);
     this.rest();
-    return all.map(([, entry]) => entry);
+    return all;
   }
 
   private rest(): void {

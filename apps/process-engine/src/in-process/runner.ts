@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { SUBJECTS, type WorkRow } from '@drover/contracts';
 import type { HandlerContext, ProcessHandler } from '@drover/handler-sdk';
-import { isJsonObject, type JsonObject, MAX_JSON_DEPTH, parseJson } from '@drover/kernel';
+import { ChurningMap, isJsonObject, type JsonObject, MAX_JSON_DEPTH, parseJson } from '@drover/kernel';
 import { MessageBus } from '@drover/messaging';
 import {
   type AttemptClocks,
@@ -44,7 +44,7 @@ export type Report = (reply: HandlerReply) => void;
 export class Runner implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly counts = { late: 0, notRepeatable: 0 };
   /** by event id: a wake-up does not run an attempt beside itself */
-  private readonly attempts = new Map<string, Attempt>();
+  private readonly attempts = new ChurningMap<string, Attempt>();
   private readonly progress = new Fold<() => void>((report) => report());
   private cancels: Subscription[] = [];
 

@@ -187,7 +187,7 @@ export class Lifecycle {
   /** Of one that waits for an absent handler, the next input is a wake-up, which comes with the row; and there may be very many. */
   private keep(work: WorkRow): void {
     if (work.process.status === 'waitingHandler') return void this.cache.delete(work.process.id);
-    if (this.cache.size >= MAX_CACHED) this.cache.delete(this.cache.oldestKey!);
+    if (this.cache.size >= MAX_CACHED) this.cache.delete(this.cache.keys().next().value!);
     this.cache.set(work.process.id, work);
   }
 }

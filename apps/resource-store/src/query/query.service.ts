@@ -21,13 +21,11 @@ import { SUM_LIVE, SUM_RESOURCES } from '../sql/summary.sql.js';
 import { READ_STUCK } from '../sql/why.sql.js';
 import { conditions, knowsAll, Parameters, processColumns, resourceColumns, type FilterColumns } from './filters.js';
 import { fitting } from './fitting.js';
+import { LOOK_STEP, lookThrough } from './look-through.js';
 import { ResourceReader } from './resource-reader.js';
 
 /** Rows of one page at most, whatever is asked for. */
 const MAX_PAGE = 3_000;
-/** Rows that one page with filters looks at: 50 ms of an index scan (2026-11-22, 2 cores). */
-const MAX_LOOKED = 50_000;
-
 /** Of a summary, for each pair of type and state, and of live processes: beyond it a count is a lower bound. */
 const MAX_SUMMED = 10_000;
 /** Pairs of type and state that a summary names. */
@@ -66,42 +64,53 @@ export class QueryService {
     const { type, filters, afterId, descending, includeRemoved, relation } = request;
     const columns = resourceColumns(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
     const limit = pageSize(request.limit);
-    const parameters = new Parameters();
-    const key = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
-    key.push(...conditions(filters.filter(hasIndex), columns, parameters));
-    if (relation !== undefined) key.push(memberCondition(relation, (value) => parameters.add(value)));
-    if (afterId !== null) {
-      // Of both tables: in a merge join, the one without the condition is read from its beginning.
-      const place = `${descending ? '<' : '>'} ${parameters.add(afterId)}`;
-      key.push(`d.id ${place}`, `r.id ${place}`);
-    }
-    const keyValues = [...parameters.values];
-    const matches = conditions(
-      filters.filter((filter) => !hasIndex(filter)),
-      columns,
-      parameters,
-    );
-    if (!includeRemoved) matches.push(`r.state not in ('removed', 'purging', 'purged')`);
-    const from = `from resource_data d join resource r on r.id = d.id${allOf(key)}`;
     const order = `order by d.id ${descending ? 'desc' : 'asc'}`;
-    const found = await rows<ResourceRow & { matches?: boolean }>(
-      this.dataSource,
-      matches.length === 0
-        ? `select ${RESOURCE_COLUMNS} ${from} ${order} limit ${parameters.add(limit + 1)}`
-        : `select * from (select ${RESOURCE_COLUMNS}, (${matches.join(' and ')}) as matches ${from} ${order} limit ${MAX_LOOKED}) x
-            where matches limit ${parameters.add(limit + 1)}`,
-      parameters.values,
-    );
-    for (const row of found) delete row.matches;
+    /** What is found by an index, behind a place. */
+    const fromBehind = (after: number | null, parameters: Parameters): string => {
+      const key = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
+      key.push(...conditions(filters.filter(hasIndex), columns, parameters));
+      if (relation !== undefined) key.push(memberCondition(relation, (value) => parameters.add(value)));
+      if (after !== null) {
+        // Of both tables: in a merge join, the one without the condition is read from its beginning.
+        const place = `${descending ? '<' : '>'} ${parameters.add(after)}`;
+        key.push(`d.id ${place}`, `r.id ${place}`);
+      }
+      return `from resource_data d join resource r on r.id = d.id${allOf(key)}`;
+    };
+    const others = filters.filter((filter) => !hasIndex(filter));
+    const matching = async (after: number | null, most: number): Promise<ResourceRow[]> => {
+      const parameters = new Parameters();
+      const from = fromBehind(after, parameters);
+      const matches = conditions(others, columns, parameters);
+      if (!includeRemoved) matches.push(`r.state not in ('removed', 'purging', 'purged')`);
+      const found = await rows<ResourceRow & { matches?: boolean }>(
+        this.dataSource,
+        matches.length === 0
+          ? `select ${RESOURCE_COLUMNS} ${from} ${order} limit ${parameters.add(most)}`
+          : `select * from (select ${RESOURCE_COLUMNS}, (${matches.join(' and ')}) as matches ${from} ${order} limit ${LOOK_STEP}) x
+              where matches limit ${parameters.add(most)}`,
+        parameters.values,
+      );
+      for (const row of found) delete row.matches;
+      return found;
+    };
+    const last = (after: number | null): Promise<number | null> => {
+      const parameters = new Parameters();
+      return this.lastOfStep(`select d.id ${fromBehind(after, parameters)} ${order}`, parameters);
+    };
+    const isBounded = others.length > 0 || !includeRemoved;
+    const { found, seenTo } = isBounded
+      ? await lookThrough(limit + 1, afterId, matching, last)
+      : { found: await matching(afterId, limit + 1), seenTo: null };
     const { kept: resources, more } = page(found, limit);
     if (more) return { resources, more, next: resources.at(-1)!.id };
-    if (matches.length === 0) return { resources, more, next: null };
-    const [last] = await rows<{ id: number }>(
-      this.dataSource,
-      `select d.id ${from} ${order} offset ${MAX_LOOKED - 1} limit 1`,
-      keyValues,
-    );
-    return { resources, more: last !== undefined, next: last?.id ?? null };
+    return { resources, more: seenTo !== null, next: seenTo };
+  }
+
+  /** The LOOK_STEPth number of a list, null: it is shorter. */
+  private async lastOfStep(list: string, { values }: Parameters): Promise<number | null> {
+    const [last] = await rows<{ id: number }>(this.dataSource, `${list} offset ${LOOK_STEP - 1} limit 1`, values);
+    return last?.id ?? null;
   }
 
   async transitions(resourceId: number, limit: number, afterRevision: number | null) {
@@ -173,28 +182,36 @@ export class QueryService {
     const byParent = request.filters.filter(isParent);
     const others = request.filters.filter((filter) => !isParent(filter));
     const bounded = others.length > 0 && request.ids === null;
-    const parameters = new Parameters();
-    const key: string[] = [];
-    if (request.ids !== null) key.push(`p.id = any (${parameters.add(request.ids)}::bigint[])`);
-    if (request.resourceId !== null) key.push(`p.resource_id = ${parameters.add(request.resourceId)}`);
-    if (request.beforeId !== null) key.push(`p.id < ${parameters.add(request.beforeId)}`);
-    key.push(...conditions(byParent, filterColumns, parameters));
-    const looked = bounded ? `(select p.* from ${table}${allOf(key)} order by p.id desc limit ${MAX_LOOKED}) p` : table;
-    const keyValues = [...parameters.values];
-    const filters = conditions(others, filterColumns, parameters);
-    const found = await rows<Row>(
-      this.dataSource,
-      `select ${columns} from ${looked}${allOf(bounded ? filters : [...key, ...filters])}
-        order by p.id desc limit ${parameters.add(limit + 1)}`,
-      parameters.values,
-    );
-    if (!bounded || found.length > limit) return { found, seenTo: 0 };
-    const [last] = await rows<{ id: number }>(
-      this.dataSource,
-      `select p.id from ${table}${allOf(key)} order by p.id desc offset ${MAX_LOOKED - 1} limit 1`,
-      keyValues,
-    );
-    return { found, seenTo: last?.id ?? 0 };
+    /** What is found by an index, before a number. */
+    const keyBefore = (before: number | null, parameters: Parameters): string[] => {
+      const key: string[] = [];
+      if (request.ids !== null) key.push(`p.id = any (${parameters.add(request.ids)}::bigint[])`);
+      if (request.resourceId !== null) key.push(`p.resource_id = ${parameters.add(request.resourceId)}`);
+      if (before !== null) key.push(`p.id < ${parameters.add(before)}`);
+      return [...key, ...conditions(byParent, filterColumns, parameters)];
+    };
+    const matching = (before: number | null, most: number): Promise<Row[]> => {
+      const parameters = new Parameters();
+      const key = keyBefore(before, parameters);
+      const step = `(select p.* from ${table}${allOf(key)} order by p.id desc limit ${LOOK_STEP}) p`;
+      const filters = conditions(others, filterColumns, parameters);
+      return rows<Row>(
+        this.dataSource,
+        `select ${columns} from ${bounded ? step : table}${allOf(bounded ? filters : [...key, ...filters])}
+          order by p.id desc limit ${parameters.add(most)}`,
+        parameters.values,
+      );
+    };
+    const last = (before: number | null): Promise<number | null> => {
+      const parameters = new Parameters();
+      return this.lastOfStep(
+        `select p.id from ${table}${allOf(keyBefore(before, parameters))} order by p.id desc`,
+        parameters,
+      );
+    };
+    if (!bounded) return { found: await matching(request.beforeId, limit + 1), seenTo: 0 };
+    const { found, seenTo } = await lookThrough(limit + 1, request.beforeId, matching, last);
+    return { found, seenTo: seenTo ?? 0 };
   }
 
   async summary(): Promise<Summary> {

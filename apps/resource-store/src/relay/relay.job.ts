@@ -164,10 +164,11 @@ export class RelayJob {
     if (!this.hinted) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, pollMillis);
-        this.wake = () => {
+        const wake = (): void => {
           clearTimeout(timer);
           resolve();
         };
+        this.wake = wake;
       });
       this.wake = null;
     } else await sleep(PACE_MILLIS);
