@@ -71,7 +71,10 @@ export async function serveHandlers(
 class Served {
   private readonly subscriptions: Subscription[];
   /** attempts in hand, by id */
-  private readonly attempts = new ChurningMap<string, { key: string; abort: AbortController; ended: Promise<boolean> }>();
+  private readonly attempts = new ChurningMap<
+    string,
+    { key: string; abort: AbortController; ended: Promise<boolean> }
+  >();
   private stopped = false;
   private messages: ConsumerMessages | null = null;
 
