@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { LOOK_STEP, lookThrough, MAX_LOOKED } from './look-through.js';
+import { LOOK_STEP, type LookedAt, lookThrough, MAX_LOOKED } from './look-through.js';
 
 const clock = vi.hoisted(() => ({ millis: 0 }));
 vi.mock('@drover/kernel', () => ({ monotonicMillis: () => clock.millis }));
@@ -7,44 +7,53 @@ vi.mock('@drover/kernel', () => ({ monotonicMillis: () => clock.millis }));
 /** A table of the numbers 1 to `rows`, of which every `each`th matches; a step takes so long. */
 function table(rows: number, each: number, stepMillis = 0) {
   const steps: (number | null)[] = [];
-  const matching = async (after: number | null, limit: number): Promise<number[]> => {
+  const step = async (after: number | null, limit: number): Promise<LookedAt[]> => {
     steps.push(after);
     clock.millis += stepMillis;
-    const found: number[] = [];
-    const end = Math.min(rows, (after ?? 0) + LOOK_STEP);
-    for (let i = (after ?? 0) + 1; i <= end && found.length < limit; i++) if (i % each === 0) found.push(i);
-    return found;
+    const told: LookedAt[] = [];
+    const from = after ?? 0;
+    for (let id = from + 1; id <= Math.min(rows, from + LOOK_STEP) && told.length < limit; id++) {
+      const row = { id, matches: id % each === 0, place: id - from };
+      if (row.matches || row.place === LOOK_STEP) told.push(row);
+    }
+    return told;
   };
-  const last = async (after: number | null): Promise<number | null> => {
-    const end = (after ?? 0) + LOOK_STEP;
-    return end <= rows ? end : null;
+  const look = async (limit: number, after: number | null = null) => {
+    const { found, seenTo } = await lookThrough<{ id: number }>(limit, after, step);
+    return { found: found.map(({ id }) => id), seenTo, row: found[0] };
   };
-  return { steps, look: (limit: number, after: number | null = null) => lookThrough(limit, after, matching, last) };
+  return { steps, look };
 }
 
 describe('lookThrough', () => {
   it('ends with the step in which enough are found', async () => {
     const { steps, look } = table(100_000, 100);
-    const { found, seenTo } = await look(150);
+    const { found, seenTo, row } = await look(150);
     expect([found.length, found[0], found.at(-1), seenTo]).toEqual([150, 100, 15_000, null]);
     expect(steps).toEqual([null, 10_000]);
+    expect(row).toEqual({ id: 100 });
+  });
+
+  it('finds as many as are enough where the last one is the last of its step', async () => {
+    expect(await table(100_000, 5_000).look(2)).toMatchObject({ found: [5_000, 10_000], seenTo: null });
+    expect(await table(100_000, 7_000).look(2)).toMatchObject({ found: [7_000, 14_000], seenTo: null });
   });
 
   it('looks at so many rows at most, and says where to go on', async () => {
     const { look } = table(100_000, 40_000);
-    expect(await look(10)).toEqual({ found: [40_000], seenTo: MAX_LOOKED });
-    expect(await look(10, MAX_LOOKED)).toEqual({ found: [80_000], seenTo: 100_000 });
-    expect(await look(10, 100_000)).toEqual({ found: [], seenTo: null });
+    expect(await look(10)).toMatchObject({ found: [40_000], seenTo: MAX_LOOKED });
+    expect(await look(10, MAX_LOOKED)).toMatchObject({ found: [80_000], seenTo: 100_000 });
+    expect(await look(10, 100_000)).toMatchObject({ found: [], seenTo: null });
   });
 
   it('ends where the rows end', async () => {
-    expect(await table(25_000, 20_000).look(10)).toEqual({ found: [20_000], seenTo: null });
-    expect(await table(0, 1).look(10)).toEqual({ found: [], seenTo: null });
+    expect(await table(25_000, 20_000).look(10)).toMatchObject({ found: [20_000], seenTo: null });
+    expect(await table(0, 1).look(10)).toMatchObject({ found: [], seenTo: null });
   });
 
   it('begins no further step after a second', async () => {
     const { steps, look } = table(100_000, 200_000, 600);
-    expect(await look(10)).toEqual({ found: [], seenTo: 2 * LOOK_STEP });
+    expect(await look(10)).toMatchObject({ found: [], seenTo: 2 * LOOK_STEP });
     expect(steps).toHaveLength(2);
   });
 });

@@ -21,7 +21,7 @@ import { SUM_LIVE, SUM_RESOURCES } from '../sql/summary.sql.js';
 import { READ_STUCK } from '../sql/why.sql.js';
 import { conditions, knowsAll, Parameters, processColumns, resourceColumns, type FilterColumns } from './filters.js';
 import { fitting } from './fitting.js';
-import { LOOK_STEP, lookThrough } from './look-through.js';
+import { lookedAt, lookThrough } from './look-through.js';
 import { ResourceReader } from './resource-reader.js';
 
 /** Rows of one page at most, whatever is asked for. */
@@ -64,9 +64,10 @@ export class QueryService {
     const { type, filters, afterId, descending, includeRemoved, relation } = request;
     const columns = resourceColumns(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
     const limit = pageSize(request.limit);
-    const order = `order by d.id ${descending ? 'desc' : 'asc'}`;
-    /** What is found by an index, behind a place. */
-    const fromBehind = (after: number | null, parameters: Parameters): string => {
+    const direction = descending ? 'desc' : 'asc';
+    const others = filters.filter((filter) => !hasIndex(filter));
+    const statement = (after: number | null) => {
+      const parameters = new Parameters();
       const key = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
       key.push(...conditions(filters.filter(hasIndex), columns, parameters));
       if (relation !== undefined) key.push(memberCondition(relation, (value) => parameters.add(value)));
@@ -75,42 +76,26 @@ export class QueryService {
         const place = `${descending ? '<' : '>'} ${parameters.add(after)}`;
         key.push(`d.id ${place}`, `r.id ${place}`);
       }
-      return `from resource_data d join resource r on r.id = d.id${allOf(key)}`;
-    };
-    const others = filters.filter((filter) => !hasIndex(filter));
-    const matching = async (after: number | null, most: number): Promise<ResourceRow[]> => {
-      const parameters = new Parameters();
-      const from = fromBehind(after, parameters);
       const matches = conditions(others, columns, parameters);
       if (!includeRemoved) matches.push(`r.state not in ('removed', 'purging', 'purged')`);
-      const found = await rows<ResourceRow & { matches?: boolean }>(
-        this.dataSource,
-        matches.length === 0
-          ? `select ${RESOURCE_COLUMNS} ${from} ${order} limit ${parameters.add(most)}`
-          : `select * from (select ${RESOURCE_COLUMNS}, (${matches.join(' and ')}) as matches ${from} ${order} limit ${LOOK_STEP}) x
-              where matches limit ${parameters.add(most)}`,
-        parameters.values,
-      );
-      for (const row of found) delete row.matches;
-      return found;
+      const from = `from resource_data d join resource r on r.id = d.id${allOf(key)} order by d.id ${direction}`;
+      return { parameters, matches, from };
     };
-    const last = (after: number | null): Promise<number | null> => {
-      const parameters = new Parameters();
-      return this.lastOfStep(`select d.id ${fromBehind(after, parameters)} ${order}`, parameters);
+    const plain = async () => {
+      const { parameters, from } = statement(afterId);
+      const list = `select ${RESOURCE_COLUMNS} ${from} limit ${parameters.add(limit + 1)}`;
+      return { found: await rows<ResourceRow>(this.dataSource, list, parameters.values), seenTo: null };
     };
-    const isBounded = others.length > 0 || !includeRemoved;
-    const { found, seenTo } = isBounded
-      ? await lookThrough(limit + 1, afterId, matching, last)
-      : { found: await matching(afterId, limit + 1), seenTo: null };
+    const looked = () =>
+      lookThrough<ResourceRow>(limit + 1, afterId, (after, most) => {
+        const { parameters, matches, from } = statement(after);
+        const step = `select ${RESOURCE_COLUMNS}, (${matches.join(' and ')}) as matches ${from}`;
+        return rows(this.dataSource, lookedAt(step, direction, parameters.add(most)), parameters.values);
+      });
+    const { found, seenTo } = await (others.length === 0 && includeRemoved ? plain() : looked());
     const { kept: resources, more } = page(found, limit);
     if (more) return { resources, more, next: resources.at(-1)!.id };
     return { resources, more: seenTo !== null, next: seenTo };
-  }
-
-  /** The LOOK_STEPth number of a list, null: it is shorter. */
-  private async lastOfStep(list: string, { values }: Parameters): Promise<number | null> {
-    const [last] = await rows<{ id: number }>(this.dataSource, `${list} offset ${LOOK_STEP - 1} limit 1`, values);
-    return last?.id ?? null;
   }
 
   async transitions(resourceId: number, limit: number, afterRevision: number | null) {
@@ -171,7 +156,7 @@ export class QueryService {
    * A page of one table. With filters it looks at so many rows at most: one that matches nothing must not read all history.
    * @returns `seenTo`: the lowest number looked at when the page ended there, else 0
    */
-  private async processPage<Row>(
+  private async processPage<Row extends object>(
     request: { ids: number[] | null; resourceId: number | null; filters: Filter[]; beforeId: number | null },
     limit: number,
     columns: string,
@@ -182,35 +167,26 @@ export class QueryService {
     const byParent = request.filters.filter(isParent);
     const others = request.filters.filter((filter) => !isParent(filter));
     const bounded = others.length > 0 && request.ids === null;
-    /** What is found by an index, before a number. */
-    const keyBefore = (before: number | null, parameters: Parameters): string[] => {
+    const statement = (before: number | null) => {
+      const parameters = new Parameters();
       const key: string[] = [];
       if (request.ids !== null) key.push(`p.id = any (${parameters.add(request.ids)}::bigint[])`);
       if (request.resourceId !== null) key.push(`p.resource_id = ${parameters.add(request.resourceId)}`);
       if (before !== null) key.push(`p.id < ${parameters.add(before)}`);
-      return [...key, ...conditions(byParent, filterColumns, parameters)];
+      key.push(...conditions(byParent, filterColumns, parameters));
+      return { parameters, key, filters: conditions(others, filterColumns, parameters) };
     };
-    const matching = (before: number | null, most: number): Promise<Row[]> => {
-      const parameters = new Parameters();
-      const key = keyBefore(before, parameters);
-      const step = `(select p.* from ${table}${allOf(key)} order by p.id desc limit ${LOOK_STEP}) p`;
-      const filters = conditions(others, filterColumns, parameters);
-      return rows<Row>(
-        this.dataSource,
-        `select ${columns} from ${bounded ? step : table}${allOf(bounded ? filters : [...key, ...filters])}
-          order by p.id desc limit ${parameters.add(most)}`,
-        parameters.values,
-      );
-    };
-    const last = (before: number | null): Promise<number | null> => {
-      const parameters = new Parameters();
-      return this.lastOfStep(
-        `select p.id from ${table}${allOf(keyBefore(before, parameters))} order by p.id desc`,
-        parameters,
-      );
-    };
-    if (!bounded) return { found: await matching(request.beforeId, limit + 1), seenTo: 0 };
-    const { found, seenTo } = await lookThrough(limit + 1, request.beforeId, matching, last);
+    if (!bounded) {
+      const { parameters, key, filters } = statement(request.beforeId);
+      const list = `select ${columns} from ${table}${allOf([...key, ...filters])} order by p.id desc`;
+      const found = await rows<Row>(this.dataSource, `${list} limit ${parameters.add(limit + 1)}`, parameters.values);
+      return { found, seenTo: 0 };
+    }
+    const { found, seenTo } = await lookThrough<Row>(limit + 1, request.beforeId, (before, most) => {
+      const { parameters, key, filters } = statement(before);
+      const step = `select p.*, (${filters.join(' and ')}) as matches from ${table}${allOf(key)} order by p.id desc`;
+      return rows(this.dataSource, lookedAt(step, 'desc', parameters.add(most), columns), parameters.values);
+    });
     return { found, seenTo: seenTo ?? 0 };
   }
 
