@@ -1,5 +1,6 @@
 import type { Child } from './types.mjs';
 export type { Child };
+export declare const NODE_FLAGS: string[];
 export declare function startChild(options: {
   name: string;
   command: string;

@@ -3,6 +3,9 @@ import { closeSync, openSync } from 'node:fs';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+/** How Node runs a program of ours: stacks in our own lines, and memory that may be given back (libs/telemetry/src/quiet-collection.ts). As in the images. */
+export const NODE_FLAGS = ['--enable-source-maps', '--expose-gc'];
+
 let guard;
 
 /** One guard per launcher, started with its first child; see guard.mjs. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { releaseGuard, startChild } from './children.mjs';
+import { NODE_FLAGS, releaseGuard, startChild } from './children.mjs';
 import { build, installIfNeeded, ROOT } from './install.mjs';
 import { lockFolder } from './lock.mjs';
 import { resolveNatsServer } from './nats-server.mjs';
@@ -168,7 +168,7 @@ async function serviceOptions({ dir, logs, databaseUrl, natsUrl, http }) {
       return {
         name: app,
         command: process.execPath,
-        args: ['--enable-source-maps', '--expose-gc', join(ROOT, 'apps', app, 'dist', 'main.js')],
+        args: [...NODE_FLAGS, join(ROOT, 'apps', app, 'dist', 'main.js')],
         logFile: join(logs, `${app}.log`),
         cwd: ROOT,
         env: { ...shared, ...own[app], DROVER_ADMIN_PORT: String(adminPort) },

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startChild } from '../children.mjs';
+import { NODE_FLAGS, startChild } from '../children.mjs';
 import { ROOT } from '../install.mjs';
 import { resolveNatsServer } from '../nats-server.mjs';
 import { startNatsServer } from '../nats.mjs';
@@ -126,10 +126,10 @@ class Cluster {
       name,
       command: process.execPath,
       args: [
-        '--enable-source-maps',
-        '--expose-gc',
-        ...(profiled ? ['--cpu-prof', `--cpu-prof-dir=${this.profile}`, `--cpu-prof-name=${name}.cpuprofile`] : []),
-        ...(profiled ? ['--trace-gc'] : []),
+        ...NODE_FLAGS,
+        ...(profiled
+          ? ['--trace-gc', '--cpu-prof', `--cpu-prof-dir=${this.profile}`, `--cpu-prof-name=${name}.cpuprofile`]
+          : []),
         join(ROOT, file),
       ],
       logFile: join(this.dir, `${name}.log`),
