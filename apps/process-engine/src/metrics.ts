@@ -36,6 +36,16 @@ export function registerMetrics(app: INestApplicationContext, bus: MessageBus, a
   value('work_events_withdrawn', 'durable events taken back', () => durable.counts.withdrawn);
   value('commits_outstanding', 'transitions that wait for their commit', () => app.get(Committer).outstanding);
   value('processes_busy', 'processes with an input being worked on', () => app.get(Lifecycle).busy);
+  value(
+    'processes_moving',
+    'busy ones, and those whose handler was asked a moment ago',
+    () => app.get(Lifecycle).load.moving,
+  );
+  value(
+    'input_seconds',
+    'what an input takes lately until its commit',
+    () => app.get(Lifecycle).load.inputMillis / 1_000,
+  );
   value('sends_dropped', 'events not sent because the lease was over', () => app.get(Dispatcher).dropped);
   value('replies_ignored', 'late or repeated replies', () => counts.ignored);
   value('replies_garbage', 'messages on reply subjects that name nothing', () => counts.garbage);
@@ -61,6 +71,11 @@ function intakeMetrics(intake: Intake, value: (name: string, help: string, read:
     'intake_most_driven',
     'starts and inputs worked on at once at most, as commits take it',
     () => intake.mostDriven,
+  );
+  value(
+    'intake_most_moving',
+    'processes in motion at most, as their inputs are worked on in time',
+    () => intake.mostMoving,
   );
   value('intake_open', 'starts that are being planned and committed', () => intake.open);
   const count = (name: string, help: string, labels: Record<string, () => number>, labelName?: string): void => {

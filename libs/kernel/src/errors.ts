@@ -23,6 +23,7 @@ export const ERRORS = {
   InvalidHeader: { number: 1017, http: 422, retryable: false },
   DataTooLarge: { number: 1018, http: 422, retryable: false },
   UnsupportedMediaType: { number: 1019, http: 415, retryable: false },
+  RequestTimeout: { number: 1020, http: 408, retryable: true },
   // 2xxx: names and states
   NotFound: { number: 2001, http: 404, retryable: false },
   ActionNotAvailable: { number: 2002, http: 422, retryable: false },

@@ -1,6 +1,7 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { DroverError, MAX_BODY_BYTES } from '@drover/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { answerOf } from '../errors/error-body.js';
 
@@ -29,10 +30,17 @@ export function fastifyAdapter(): FastifyAdapter {
 }
 
 /** What is not even HTTP gets an error of the usual shape, written by hand. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const { json } = answerOf(new DroverError('InvalidBodyContent', 'The request is not valid HTTP'));
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  // Opened in advance and never used: an answer would be taken for that of the request which may be on its way.
+  if (late && socket.bytesRead === 0) return void socket.destroy();
+  const { json } = answerOf(
+    late
+      ? new DroverError('RequestTimeout', `The request did not arrive within ${REQUEST_MILLIS / 1_000} seconds`)
+      : new DroverError('InvalidBodyContent', 'The request is not valid HTTP'),
+  );
   const body = JSON.stringify(json);
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
+  const head = `HTTP/1.1 ${json.status} ${STATUS_CODES[json.status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
   socket.end(`${head}\r\n\r\n${body}`);
 }

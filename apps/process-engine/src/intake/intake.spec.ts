@@ -30,9 +30,9 @@ class Works {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-const busy = { busy: 0 };
+const load = { busy: 0, moving: 0, inputMillis: 0, inputsOfOne: 1 };
 const made = (settings: Partial<typeof LIMITS> = {}) => {
-  const intake = new Intake(busy as Lifecycle, { weightOf: () => 1 } as unknown as EngineRegistry, {
+  const intake = new Intake({ load } as unknown as Lifecycle, { weightOf: () => 1 } as unknown as EngineRegistry, {
     ...LIMITS,
     ...settings,
   });
@@ -86,17 +86,17 @@ describe('the intake of new work', () => {
   });
 
   it('gives what was accepted already precedence, but never stands still', async () => {
-    busy.busy = 100_000;
+    load.busy = 100_000;
     const { intake, works } = made({ driven: 100, queueSize: 1_000 });
     for (let i = 0; i < 90; i++) void works.start(String(i));
     expect(intake.open).toBe(1);
-    busy.busy = 200;
+    load.busy = 200;
     await works.end('0');
     expect(intake.open).toBe(8);
-    busy.busy = 100;
+    load.busy = 100;
     await works.end('1');
     expect(intake.open).toBe(32);
-    busy.busy = 0;
+    load.busy = 0;
     await works.end('2');
     expect(intake.open).toBe(87);
   });
@@ -132,6 +132,23 @@ describe('the intake of new work', () => {
     // As few as may be driven at once are done, however late.
     expect([works.begun, intake.open, intake.waiting]).toEqual([['0', '1', '10', '11'], 2, 0]);
     expect(await Promise.all(all.slice(2, 10))).toEqual(Array.from({ length: 8 }, () => 'Overloaded'));
+  });
+
+  it('goes on after it has refused many at once, though nothing has begun meanwhile', async () => {
+    load.busy = 100_000;
+    const { intake, works } = made({ maxWaitMillis: 20, queueSize: 1_000, driven: 100 });
+    const all = Array.from({ length: 300 }, (_, i) => works.start(String(i)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await works.end('0');
+    await turn();
+    await turn();
+    await turn();
+    load.busy = 0;
+    // As few as may be driven at once are left, one has begun, and the next ones follow it.
+    expect([works.begun.length, intake.open, intake.waiting]).toEqual([2, 1, 99]);
+    await works.end(works.begun[1]!);
+    expect([works.begun.length, intake.open, intake.waiting]).toEqual([101, 99, 0]);
+    expect(await Promise.all(all.slice(1, 200))).toEqual(Array.from({ length: 199 }, () => 'Overloaded'));
   });
 
   describe('of an account with a crowd waiting', () => {

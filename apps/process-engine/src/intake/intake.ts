@@ -4,6 +4,7 @@ import { Lifecycle } from '../lifecycle/lifecycle.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
 import { FairQueue } from './fair-queue.js';
 import { type Group, Groups } from './groups.js';
+import { type Load, Places } from './places.js';
 
 /** How much of new work an engine takes. */
 export abstract class IntakeSettings {
@@ -15,17 +16,10 @@ export abstract class IntakeSettings {
   abstract readonly driven: number;
 }
 
-/** Whatever else is driven: starts never stand still. */
-const LEAST_OPEN = 32;
-/** Things driven at once while several accounts start: a start waits for the batch before its own, and that should be a small one. */
-const DRIVEN_MIXED = 128;
-/** A start that takes longer than this makes fewer of them begin at once, milliseconds: while one account starts, and while several do. */
-const TARGET_MILLIS = 250;
-const TARGET_MIXED_MILLIS = 25;
 /** Several accounts start, as long as the last change from one to another was less than this ago. */
 const MIXED_MILLIS = 1_000;
 /** As few as this that wait of one account are no overload, however long the machine takes for them: a client may keep 256 going. */
-const FEW = 320;
+const FEW = 264;
 /** An account with as many waiting gives way to those that have fewer, as long as such ones come. */
 const CROWD = 128;
 /**
@@ -59,8 +53,8 @@ export class Intake {
   private readonly throttle = new Throttle();
   private waited: (millis: number) => void = () => undefined;
   private inside = 0;
-  /** things driven at once at most, as commits take it at the moment */
-  private room: number;
+  private readonly load: Load;
+  private readonly places: Places;
   private readonly crowd: number;
   private readonly few: number;
   private lastAccount: number | null = null;
@@ -70,11 +64,12 @@ export class Intake {
   private readonly groups = new Groups(() => this.next());
 
   constructor(
-    private readonly lifecycle: Lifecycle,
+    lifecycle: Lifecycle,
     private readonly registry: EngineRegistry,
     private readonly settings: IntakeSettings,
   ) {
-    this.room = settings.driven;
+    this.load = lifecycle.load;
+    this.places = new Places(settings.driven, this.load);
     this.crowd = Math.min(CROWD, settings.driven);
     this.few = Math.min(FEW, settings.driven);
   }
@@ -86,7 +81,12 @@ export class Intake {
 
   /** Things driven at once at most, at the moment. */
   get mostDriven(): number {
-    return Math.round(Math.min(this.room, this.mostRoom(this.isMixed())));
+    return Math.round(this.places.mostDriven(this.isMixed()));
+  }
+
+  /** Processes in motion at most, at the moment. */
+  get mostMoving(): number {
+    return Math.round(this.places.mostMoving);
   }
 
   get waiting(): number {
@@ -114,7 +114,7 @@ export class Intake {
     } finally {
       this.inside--;
       if (group !== null) this.groups.left(group, monotonicMillis());
-      this.adapt(monotonicMillis(), began);
+      this.places.started(monotonicMillis() - began, this.isMixed());
       this.next();
     }
   }
@@ -136,23 +136,18 @@ export class Intake {
   }
 
   private hasRoom(): boolean {
-    const { driven } = this.settings;
-    const { busy } = this.lifecycle;
-    if (this.inside < Math.min(driven, leastOpen(driven / busy))) return true;
-    return this.inside + busy < Math.min(this.room, this.mostRoom(this.isMixed()));
+    return this.places.areFree(this.inside, this.isMixed());
   }
 
-  private mostRoom(mixed: boolean): number {
-    const { driven } = this.settings;
-    return mixed ? Math.min(DRIVEN_MIXED, driven) : driven;
+  /** Of what one client keeps going, some is in motion already; but not all that is in motion was started by it. */
+  private get fewest(): number {
+    return this.isMixed() ? this.few : Math.max(this.few / 2, this.few - this.load.moving);
   }
 
-  /** Slowly more, quickly less: what is inside should take its time to commit, not wait for it. */
-  private adapt(now: number, began: number): void {
-    const mixed = this.mixedUntil > now;
-    const late = now - began > (mixed ? TARGET_MIXED_MILLIS : TARGET_MILLIS);
-    if (late) this.room = Math.max(LEAST_OPEN, this.room * 0.98);
-    else this.room = Math.min(this.settings.driven, this.room + 0.25);
+  /** What a process takes once it has begun is not left for its waiting. */
+  private get staleMillis(): number {
+    const { maxWaitMillis } = this.settings;
+    return Math.max(maxWaitMillis, STALE * maxWaitMillis - this.load.inputMillis * this.load.inputsOfOne);
   }
 
   private isCrowd(account: number | null): boolean {
@@ -179,7 +174,7 @@ export class Intake {
   private tooMuch(account: number | null, priority: number, now: number): ErrorBody | null {
     const { queue, settings } = this;
     const waiting = queue.waitingOf(account);
-    const oldest = waiting >= this.few ? queue.oldestOf(account, priority) : undefined;
+    const oldest = waiting >= this.fewest ? queue.oldestOf(account, priority) : undefined;
     const late = oldest !== undefined && now - oldest > settings.maxWaitMillis;
     return late || waiting >= settings.queueSize - queue.size ? this.refused(late, account, now) : null;
   }
@@ -189,15 +184,17 @@ export class Intake {
     const now = monotonicMillis();
     const gives = this.isMixed() && now < this.calmUntil;
     const mayBegin = (account: number | null): boolean => !gives || !this.isCrowd(account) || this.groups.hasPlace(now);
-    for (let refused = 0; refused < MOST_REFUSED && this.hasRoom();) {
+    for (let refused = 0; this.hasRoom();) {
       const turn = this.queue.shift(mayBegin);
       if (turn === undefined) return;
       const { item, account, at } = turn;
       const behind = this.queue.waitingOf(account);
-      if (behind >= this.few && now - at > STALE * this.settings.maxWaitMillis) {
-        refused++;
+      if (behind >= this.fewest && now - at > this.staleMillis) {
         item.refuse(DroverError.fromBody(this.refused(true, account, now)));
-        continue;
+        if (++refused < MOST_REFUSED) continue;
+        // Nothing may have begun whose end would go on.
+        setImmediate(() => this.next());
+        return;
       }
       this.inside++;
       this.waited(now - at);
@@ -216,12 +213,4 @@ export class Intake {
       ? { code: 'TooManyRequests', message: 'More work of this account waits than it gets its turns for', detail }
       : { code: 'Overloaded', message: 'More work arrives than can be done; try again later', detail };
   }
-}
-
-/**
- * Thirty-two that begin every 40 ms are 800 a second: processes of several steps, of which fewer can be done, would pile up. So where more is
- * driven than there are places, fewer begin, by the square of it.
- */
-function leastOpen(share: number): number {
-  return share >= 1 ? LEAST_OPEN : Math.ceil(LEAST_OPEN * share * share);
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { CommitOutcome, ProcessRow, ResourceRow, WorkRow } from '@drover/contracts';
-import { ChurningMap, DroverError } from '@drover/kernel';
+import { ChurningMap, DroverError, monotonicMillis } from '@drover/kernel';
 import {
   afterStep,
   decide,
@@ -20,6 +20,7 @@ import { Admissions } from '../gates/admissions.js';
 import { EngineRegistry } from '../registry/engine-registry.js';
 import { RelatedReads } from '../related/related-reads.js';
 import { Effects } from './effects.js';
+import { EngineLoad } from './engine-load.js';
 import { WakeUps } from './wake-ups.js';
 import { WorkLoader } from './work-loader.js';
 
@@ -38,6 +39,8 @@ type Applied = Extract<CommitOutcome, { outcome: 'applied' }>;
 export class Lifecycle {
   private readonly cache = new ChurningMap<number, WorkRow>();
   private readonly turns = new ChurningMap<number, Promise<unknown>>();
+  /** what the intake must know */
+  readonly load = new EngineLoad(() => this.turns.size);
 
   constructor(
     private readonly committer: Committer,
@@ -76,10 +79,13 @@ export class Lifecycle {
    * @throws DroverError the refusal of an operator's act
    */
   handle(processId: number, input: Input, token: string | null = null, known: WorkRow | null = null): Promise<boolean> {
+    const came = monotonicMillis();
+    this.load.cameBack(processId);
     const before = this.turns.get(processId);
     const begin = (): Promise<boolean> => this.work(processId, input, token, known);
     const turn = before === undefined ? begin() : before.then(begin, begin);
     const over = (): void => {
+      this.load.worked(monotonicMillis() - came);
       if (this.turns.get(processId) === turn) this.turns.delete(processId);
     };
     this.turns.set(processId, turn);
@@ -180,14 +186,18 @@ export class Lifecycle {
     if (before !== null && before.process.id !== process?.id) this.cache.delete(before.process.id);
     const after = process === null ? null : { process, resource };
     if (after !== null) this.keep(after);
-    else if (before === null) return;
+    else this.load.rested();
+    if (after === null && before === null) return;
     await this.effects.run(effects, after ?? { process: before!.process, resource }, around, before?.process ?? null);
   }
 
   /** Of one that waits for an absent handler, the next input is a wake-up, which comes with the row; and there may be very many. */
   private keep(work: WorkRow): void {
-    if (work.process.status === 'waitingHandler') return void this.cache.delete(work.process.id);
+    const { id, status } = work.process;
+    if (status === 'dispatched' || status === 'running') this.load.askedHandler(id);
+    else if (status !== 'ready') this.load.rested();
+    if (status === 'waitingHandler') return void this.cache.delete(id);
     if (this.cache.size >= MAX_CACHED) this.cache.delete(this.cache.keys().next().value!);
-    this.cache.set(work.process.id, work);
+    this.cache.set(id, work);
   }
 }
