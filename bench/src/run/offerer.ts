@@ -161,8 +161,9 @@ async function offer({ urls, resources, rate, seconds }: Offer): Promise<Offered
       const now = performance.now();
       // An open loop: what is due is due, whatever became of the others.
       for (; next <= now && next < until; next += 1_000 / rate) {
-        let connection = free.pop();
-        while (connection !== undefined && !connection.isUsable) connection = free.pop();
+        // The one that was used longest ago: a server closes those that nobody uses.
+        let connection = free.shift();
+        while (connection !== undefined && !connection.isUsable) connection = free.shift();
         if (connection === undefined) count.dropped++;
         else connection.send(next);
       }

@@ -81,6 +81,12 @@ export class FairQueue<T> {
     return this.levels.get(priority)?.lanes.get(account)?.oldest?.at;
   }
 
+  /** When the next one came, whosoever turn may be passed over; undefined: there is none. */
+  get nextAt(): number | undefined {
+    const level = this.levels.get(this.priorities[0]!);
+    return level?.turns[level.next]?.oldest?.at;
+  }
+
   push(queued: Queued<T>): void {
     const { account, priority } = queued;
     const level = this.levelOf(priority);

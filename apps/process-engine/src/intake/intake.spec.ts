@@ -140,15 +140,25 @@ describe('the intake of new work', () => {
     const all = Array.from({ length: 300 }, (_, i) => works.start(String(i)));
     await new Promise((resolve) => setTimeout(resolve, 100));
     await works.end('0');
-    await turn();
-    await turn();
-    await turn();
+    for (let turns = 0; turns < 10; turns++) await turn();
     load.busy = 0;
-    // As few as may be driven at once are left, one has begun, and the next ones follow it.
-    expect([works.begun.length, intake.open, intake.waiting]).toEqual([2, 1, 99]);
+    // In an overload, fewer are left than of a client that keeps many going; one has begun, and the next ones follow it.
+    expect([works.begun.length, intake.open, intake.waiting]).toEqual([2, 1, 31]);
     await works.end(works.begun[1]!);
-    expect([works.begun.length, intake.open, intake.waiting]).toEqual([101, 99, 0]);
-    expect(await Promise.all(all.slice(1, 200))).toEqual(Array.from({ length: 199 }, () => 'Overloaded'));
+    expect([works.begun.length, intake.open, intake.waiting]).toEqual([33, 31, 0]);
+    expect(await Promise.all(all.slice(1, 268))).toEqual(Array.from({ length: 267 }, () => 'Overloaded'));
+  });
+
+  it('does not keep few waiting for what is in motion until their callers give up', async () => {
+    Object.assign(load, { busy: 0, moving: 10_000, inputsOfOne: 10 });
+    const { works } = made({ maxWaitMillis: 50, queueSize: 1_000, driven: 100 });
+    for (let i = 0; i < 20; i++) void works.start(String(i));
+    await works.end('0');
+    expect(works.begun).toHaveLength(2);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await works.end('1');
+    expect(works.begun).toHaveLength(20);
+    Object.assign(load, { moving: 0, inputsOfOne: 1 });
   });
 
   describe('of an account with a crowd waiting', () => {

@@ -20,6 +20,9 @@ export abstract class IntakeSettings {
 const MIXED_MILLIS = 1_000;
 /** As few as this that wait of one account are no overload, however long the machine takes for them: a client may keep 256 going. */
 const FEW = 264;
+/** While there is an overload, fewer are part of it: for so long after the last refusal, milliseconds. */
+const FEW_OVERLOADED = 32;
+const OVERLOADED_MILLIS = 2_000;
 /** An account with as many waiting gives way to those that have fewer, as long as such ones come. */
 const CROWD = 128;
 /**
@@ -27,6 +30,8 @@ const CROWD = 128;
  * that came in one moment, the last would begin after its caller has given up. So many at once, for the event loop's sake.
  */
 const STALE = 3;
+/** Where few wait, so many times as long as starts may wait. */
+const LAST = 2;
 const MOST_REFUSED = 64;
 
 /** A command as the intake sees it. */
@@ -59,6 +64,8 @@ export class Intake {
   private readonly few: number;
   private lastAccount: number | null = null;
   private mixedUntil = 0;
+  /** a start was refused lately */
+  private overloadedUntil = 0;
   /** others than those with a crowd waiting started lately */
   private calmUntil = 0;
   private readonly groups = new Groups(() => this.next());
@@ -113,8 +120,9 @@ export class Intake {
       return await work();
     } finally {
       this.inside--;
-      if (group !== null) this.groups.left(group, monotonicMillis());
-      this.places.started(monotonicMillis() - began, this.isMixed());
+      const now = monotonicMillis();
+      if (group !== null) this.groups.left(group, now);
+      this.places.started(now - began, this.isMixed(), now);
       this.next();
     }
   }
@@ -140,8 +148,20 @@ export class Intake {
   }
 
   /** Of what one client keeps going, some is in motion already; but not all that is in motion was started by it. */
-  private get fewest(): number {
-    return this.isMixed() ? this.few : Math.max(this.few / 2, this.few - this.load.moving);
+  private fewest(now: number): number {
+    if (this.isMixed()) return this.few;
+    if (now < this.overloadedUntil) return Math.min(FEW_OVERLOADED, this.few);
+    return Math.max(this.few / 2, this.few - this.load.moving);
+  }
+
+  /** Few are done, however much is in motion, before their callers give up. */
+  private mayNotWaitLonger(now: number): boolean {
+    const next = this.queue.nextAt;
+    return (
+      next !== undefined &&
+      now - next > LAST * this.settings.maxWaitMillis &&
+      this.places.areDrivable(this.inside, this.isMixed())
+    );
   }
 
   /** What a process takes once it has begun is not left for its waiting. */
@@ -174,7 +194,7 @@ export class Intake {
   private tooMuch(account: number | null, priority: number, now: number): ErrorBody | null {
     const { queue, settings } = this;
     const waiting = queue.waitingOf(account);
-    const oldest = waiting >= this.fewest ? queue.oldestOf(account, priority) : undefined;
+    const oldest = waiting >= this.fewest(now) ? queue.oldestOf(account, priority) : undefined;
     const late = oldest !== undefined && now - oldest > settings.maxWaitMillis;
     return late || waiting >= settings.queueSize - queue.size ? this.refused(late, account, now) : null;
   }
@@ -184,12 +204,12 @@ export class Intake {
     const now = monotonicMillis();
     const gives = this.isMixed() && now < this.calmUntil;
     const mayBegin = (account: number | null): boolean => !gives || !this.isCrowd(account) || this.groups.hasPlace(now);
-    for (let refused = 0; this.hasRoom();) {
+    for (let refused = 0; this.hasRoom() || this.mayNotWaitLonger(now);) {
       const turn = this.queue.shift(mayBegin);
       if (turn === undefined) return;
       const { item, account, at } = turn;
       const behind = this.queue.waitingOf(account);
-      if (behind >= this.fewest && now - at > this.staleMillis) {
+      if (behind >= this.fewest(now) && now - at > this.staleMillis) {
         item.refuse(DroverError.fromBody(this.refused(true, account, now)));
         if (++refused < MOST_REFUSED) continue;
         // Nothing may have begun whose end would go on.
@@ -206,6 +226,7 @@ export class Intake {
   private refused(late: boolean, account: number | null, now: number): ErrorBody {
     if (late) this.counts.refusedForWait++;
     else this.counts.refusedForRoom++;
+    this.overloadedUntil = now + OVERLOADED_MILLIS;
     this.throttle.note(false, now);
     const detail = { retryAfterMillis: this.throttle.retryAfterMillis(Math.random()) };
     // Others get their turns meanwhile: it is the caller's own load.

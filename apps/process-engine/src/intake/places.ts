@@ -12,6 +12,13 @@ const INPUT_MILLIS = { least: 25, most: 250 };
 const AT_REST = 2;
 const SHRINK = 0.98;
 const GROW = 0.25;
+/** More may be in motion where this share of those that may be is. */
+const NEARLY = 0.9;
+/** While no input was late for so long, they become twice as many in a second: who comes with many processes of quick steps waits for that only. */
+const CALM_MILLIS = 5_000;
+const DOUBLE_MILLIS = 1_000;
+/** Between two starts it grows by no more than this gives, milliseconds. */
+const LONGEST_MILLIS = 50;
 
 /** What an engine has to do already. */
 export interface Load {
@@ -33,6 +40,8 @@ export interface Load {
 export class Places {
   private driven: number;
   private moving: number;
+  private grownAt = 0;
+  private lateAt = -Infinity;
 
   constructor(
     private readonly most: number,
@@ -55,20 +64,38 @@ export class Places {
   /** @param open starts that have begun and are not committed */
   areFree(open: number, mixed: boolean): boolean {
     const { busy, moving } = this.load;
+    // After a pause nothing is known any more.
+    if (open + moving === 0) this.moving = Math.min(this.moving, this.movingAtRest);
     if (open < Math.min(this.most, leastOpen(Math.min(this.most / busy, this.moving / moving)))) return true;
-    return open + busy < this.mostDriven(mixed) && open + moving < this.moving;
+    return open + moving < this.moving && this.areDrivable(open, mixed);
   }
 
-  /** A start was committed: slowly more, quickly less. What is inside should take its time to commit, not wait for it. */
-  started(tookMillis: number, mixed: boolean): void {
+  /** As {@link areFree}, however much is in motion. */
+  areDrivable(open: number, mixed: boolean): boolean {
+    return open + this.load.busy < this.mostDriven(mixed);
+  }
+
+  /**
+   * A start was committed: slowly more, quickly less. What is inside should take its time to commit, not wait for it.
+   * @param now milliseconds of one clock
+   */
+  started(tookMillis: number, mixed: boolean, now: number): void {
     if (tookMillis > (mixed ? TARGET_MIXED_MILLIS : TARGET_MILLIS))
       this.driven = Math.max(LEAST_OPEN, this.driven * SHRINK);
     else this.driven = Math.min(this.most, this.driven + GROW);
     const { moving } = this.load;
     const rest = this.movingAtRest;
-    if (this.inputsAreLate()) this.moving = Math.max(LEAST_OPEN, Math.min(this.moving, moving) * SHRINK);
-    else if (this.moving < rest || 2 * moving > this.moving) this.moving += GROW;
-    else this.moving = Math.max(rest, this.moving - GROW);
+    if (this.inputsAreLate()) {
+      this.lateAt = now;
+      this.moving = Math.max(LEAST_OPEN, Math.min(this.moving, moving) * SHRINK);
+    } else if (moving > NEARLY * this.moving || this.moving < rest) this.grow(now);
+    else if (moving < this.moving / 2) this.moving = Math.max(rest, this.moving - GROW);
+    this.grownAt = now;
+  }
+
+  private grow(now: number): void {
+    if (now - this.lateAt < CALM_MILLIS) this.moving += GROW;
+    else this.moving *= 2 ** (Math.min(LONGEST_MILLIS, now - this.grownAt) / DOUBLE_MILLIS);
   }
 
   /** The bound while nothing is known of a load: what comes in its first moments has all its steps before it. */
