@@ -20,9 +20,9 @@ export abstract class IntakeSettings {
 const MIXED_MILLIS = 1_000;
 /** As few as this that wait of one account are no overload, however long the machine takes for them: a client may keep 256 going. */
 const FEW = 264;
-/** While there is an overload, fewer are part of it: for so long after the last refusal, milliseconds. */
+/** While there is an overload, fewer are part of it: for so long after the last refusal, milliseconds; no longer than others' starts are remembered. */
 const FEW_OVERLOADED = 32;
-const OVERLOADED_MILLIS = 2_000;
+const OVERLOADED_MILLIS = MIXED_MILLIS;
 /** An account with as many waiting gives way to those that have fewer, as long as such ones come. */
 const CROWD = 128;
 /**
