@@ -70,9 +70,33 @@ const finish = new Batcher<{ process: number; result: string }, number | undefin
   },
 });
 
+/** As the store tells of its own batches on /metrics: how many there were, their rows, and the time of each in the database. */
+const told = { begin: { count: 0, rows: 0, seconds: 0 }, finish: { count: 0, rows: 0, seconds: 0 } };
+
+connection.subscribe(LIMIT.batches, {
+  callback: (_error, message) => {
+    const lines = Object.entries(told).map(
+      ([lane, { count, rows, seconds }]) =>
+        `drover_store_batch_rows_count{lane="${lane}"} ${count}\n` +
+        `drover_store_batch_rows_sum{lane="${lane}"} ${rows}\ndrover_store_batch_seconds_sum{lane="${lane}"} ${seconds}`,
+    );
+    message.respond(lines.join('\n'));
+  },
+});
+
 /** @returns the new revision by process number, of the rows that moved */
-async function execute(client: Client, name: string, text: string, values: string[]): Promise<Map<number, number>> {
+async function execute(
+  client: Client,
+  name: keyof typeof told,
+  text: string,
+  values: string[],
+): Promise<Map<number, number>> {
+  const sent = performance.now();
   const { rows } = await client.query<{ process: number; revision: number }>({ name, text, values });
+  const of = told[name];
+  of.count++;
+  of.rows += rows.length;
+  of.seconds += (performance.now() - sent) / 1_000;
   return new Map(rows.map((row) => [row.process, row.revision]));
 }
 

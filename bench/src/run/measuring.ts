@@ -4,13 +4,14 @@ import { type Batches, batchesBetween, readBatches } from './batches.js';
 import type { Load, Outcome } from './load.js';
 import { machineMicros, MemoryWatch, processorMicros } from './proc.js';
 import { machine, type ResultLine, round } from './result.js';
+import { LIMIT } from './shape.js';
 
 /** What is read beside the load. */
 export interface Sources {
   /** absent for an engine without it */
   connection?: NatsConnection;
   database?: Client;
-  /** of the stores, whose /metrics tell the sizes of batches; none for the limit engine */
+  /** of the stores, whose /metrics tell the sizes of batches; the limit engine tells them over NATS */
   metricsUrls: readonly string[];
   /** the programs of each component; the load generator itself is `client` */
   pids: Readonly<Record<string, readonly number[]>>;
@@ -107,12 +108,13 @@ interface Reading {
 }
 
 /** Everything that is read at both ends of the window. */
-async function reading({ database, metricsUrls, pids }: Sources): Promise<Reading> {
+async function reading({ connection, database, metricsUrls, pids }: Sources): Promise<Reading> {
   const stored = await database?.query<{ commits: string; wal: string }>(
     `select sum(xact_commit) as commits, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as wal from pg_stat_database`,
   );
   const row = stored?.rows[0];
   const texts = await Promise.all(metricsUrls.map(async (url) => (await fetch(url)).text()));
+  texts.push(await ofLimit(connection));
   const micros: Record<string, number> = { client: processorMicros([process.pid]) };
   for (const [name, roots] of Object.entries(pids)) micros[name] = processorMicros(roots);
   return {
@@ -122,6 +124,15 @@ async function reading({ database, metricsUrls, pids }: Sources): Promise<Readin
     database: row && { commits: Number(row.commits), wal: Number(row.wal) },
     batches: readBatches(texts.join('\n')),
   };
+}
+
+/** Empty where no limit engine runs. */
+async function ofLimit(connection: NatsConnection | undefined): Promise<string> {
+  if (connection === undefined) return '';
+  return connection.request(LIMIT.batches, '', { timeout: 1_000 }).then(
+    (reply) => reply.string(),
+    () => '',
+  );
 }
 
 async function versions({ connection, database }: Sources): Promise<Record<string, string>> {

@@ -32,4 +32,4 @@ export const runEventSubject = (handler: string): string => `drover.process.benc
 export const HANDLER_READY = 'bench.handler.ready';
 
 /** The limit engine's subjects: outside `drover.`, so that both can share a broker. */
-export const LIMIT = { start: 'bench.limit.start', reply: 'bench.limit.reply' };
+export const LIMIT = { start: 'bench.limit.start', reply: 'bench.limit.reply', batches: 'bench.limit.batches' };
