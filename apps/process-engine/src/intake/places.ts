@@ -35,7 +35,7 @@ export interface Load {
 /**
  * How many starts may begin (ADR 053). Two bounds, each as wide as what it holds is done in time: of what is driven at once, starts that are not
  * yet committed and inputs under work; and of processes in motion, which are driven again as soon as their handlers answer. The second
- * holds only while it is needed: processes of one step are never stopped by it.
+ * begins so wide that processes of one step meet the first one before it, unless their handlers take their time: then it widens.
  */
 export class Places {
   private driven: number;
