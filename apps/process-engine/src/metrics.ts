@@ -35,7 +35,7 @@ export function registerMetrics(app: INestApplicationContext, bus: MessageBus, a
   value('work_events_refused', 'durable events not stored, and sent again', () => durable.counts.refused);
   value('work_events_withdrawn', 'durable events taken back', () => durable.counts.withdrawn);
   value('commits_outstanding', 'transitions that wait for their commit', () => app.get(Committer).outstanding);
-  value('processes_busy', 'processes with an input being worked on', () => app.get(Lifecycle).busy);
+  value('processes_busy', 'processes with an input being worked on', () => app.get(Lifecycle).load.busy);
   value(
     'processes_moving',
     'busy ones, and those whose handler was asked a moment ago',

@@ -29,7 +29,7 @@ export function fastifyAdapter(): FastifyAdapter {
   });
 }
 
-/** What is not even HTTP gets an error of the usual shape, written by hand. */
+/** What is not even HTTP, or did not arrive in time, gets an error of the usual shape, written by hand. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';

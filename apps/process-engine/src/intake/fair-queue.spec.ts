@@ -33,6 +33,20 @@ describe('a fair queue', () => {
     ).toEqual(['1.0', '2.0', 'null.0', '1.1', '2.1', '1.2']);
   });
 
+  it('tells when the one came that is next', () => {
+    const queue = filled([
+      [1, 0, 2],
+      [2, 0, 1],
+      [1, 5, 1],
+    ]);
+    const told = Array.from({ length: queue.size }, () => {
+      const { nextAt } = queue;
+      return [nextAt, queue.shift()!.at];
+    });
+    expect(told).toEqual([3, 0, 2, 1].map((at) => [at, at]));
+    expect(queue.nextAt).toBeUndefined();
+  });
+
   it('gives an account as many in its turn as it weighs', () => {
     expect(
       take(

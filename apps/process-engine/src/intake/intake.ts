@@ -30,7 +30,7 @@ const CROWD = 128;
  * that came in one moment, the last would begin after its caller has given up. So many at once, for the event loop's sake.
  */
 const STALE = 3;
-/** Where few wait, so many times as long as starts may wait. */
+/** Where few wait, they begin after so many times as long as starts may wait, whatever is in motion. */
 const LAST = 2;
 const MOST_REFUSED = 64;
 

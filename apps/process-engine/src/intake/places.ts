@@ -1,3 +1,5 @@
+import type { EngineLoad } from '../lifecycle/engine-load.js';
+
 /** Whatever else is driven: starts never stand still. */
 const LEAST_OPEN = 32;
 /** Things driven at once while several accounts start: a start waits for the batch before its own, and that should be a small one. */
@@ -20,17 +22,8 @@ const DOUBLE_MILLIS = 1_000;
 /** Between two starts it grows by no more than this gives, milliseconds. */
 const LONGEST_MILLIS = 50;
 
-/** What an engine has to do already. */
-export interface Load {
-  /** processes with an input being worked on */
-  readonly busy: number;
-  /** those, and the ones whose handler may answer any moment */
-  readonly moving: number;
-  /** what an input takes lately, milliseconds */
-  readonly inputMillis: number;
-  /** inputs of one process */
-  readonly inputsOfOne: number;
-}
+/** What of an engine's load is looked at here. */
+export type Load = Pick<EngineLoad, 'busy' | 'moving' | 'inputMillis' | 'inputsOfOne'>;
 
 /**
  * How many starts may begin (ADR 053). Two bounds, each as wide as what it holds is done in time: of what is driven at once, starts that are not

@@ -22,6 +22,7 @@ export class EngineLoad {
   /** @param underWork processes with an input being worked on */
   constructor(private readonly underWork: () => number) {}
 
+  /** Processes with an input being worked on. */
   get busy(): number {
     return this.underWork();
   }

@@ -55,11 +55,6 @@ export class Lifecycle {
     admissions.attach((...input) => this.handle(...input));
   }
 
-  /** Processes this engine works on right now. */
-  get busy(): number {
-    return this.turns.size;
-  }
-
   /** The step a process is at, `<phase>.<handler>`, as far as this engine remembers. */
   stepOf(processId: number): string | null {
     const work = this.cache.get(processId);
@@ -186,8 +181,10 @@ export class Lifecycle {
     if (before !== null && before.process.id !== process?.id) this.cache.delete(before.process.id);
     const after = process === null ? null : { process, resource };
     if (after !== null) this.keep(after);
-    else this.load.rested();
-    if (after === null && before === null) return;
+    else {
+      this.load.rested();
+      if (before === null) return;
+    }
     await this.effects.run(effects, after ?? { process: before!.process, resource }, around, before?.process ?? null);
   }
 
