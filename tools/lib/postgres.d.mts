@@ -4,6 +4,7 @@ export declare function startPostgresServer(options: {
   dir: string;
   port?: number;
   durable?: boolean;
+  settings?: Record<string, string>;
   say?: (line: string) => void;
   root?: string;
   bin?: string;

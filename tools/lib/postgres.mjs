@@ -35,6 +35,7 @@ function packageDir(root) {
  * @param {string} options.dir       folder for data, password and log; one server at a time
  * @param {number} [options.port]    any free one unless given
  * @param {boolean} [options.durable] false leaves out fsync: for tests, where no power fails
+ * @param {Record<string, string>} [options.settings] of the server, beside and instead of the default ones
  * @param {(line: string) => void} [options.say]
  * @param {string} [options.root]    the workspace whose node_modules hold the binaries
  * @param {string} [options.bin]     folder with initdb and postgres of another server, 14 or newer, that the account can run
@@ -43,6 +44,7 @@ export async function startPostgresServer({
   dir,
   port,
   durable = true,
+  settings = {},
   say = () => {},
   root = ROOT,
   bin = process.env.DROVER_POSTGRES_BIN,
@@ -53,7 +55,7 @@ export async function startPostgresServer({
   const home = await reachableHome(resolve(dir), account, say);
   const server = { native, home, account, data: join(home, 'data'), password: '' };
   server.password = await ensureData(server);
-  const { child, port: bound } = await launch(server, port, durable);
+  const { child, port: bound } = await launch(server, port, { durable, settings });
   const url = `postgresql://${USER}:${server.password}@127.0.0.1:${bound}/${DATABASE}`;
   return { child, url, port: bound, dataDir: server.data, logFile: child.logFile };
 }
@@ -224,11 +226,11 @@ function single(postgres, data, { timeoutMillis, ...options }, statement) {
 // ---------------------------------------------------------------- the server
 
 /** Starts it, on another free port when the one found was taken in between. */
-async function launch(server, configured, durable) {
+async function launch(server, configured, options) {
   const deadline = Date.now() + START_MILLIS;
   for (;;) {
     const port = configured || (await freePort());
-    const child = start(server, port, durable);
+    const child = start(server, port, options);
     if (await ready(child, server.data, port, deadline)) return { child, port };
     const end = child.running ? `was not ready within ${START_MILLIS / 1000} s` : await child.exited;
     await child.kill();
@@ -238,8 +240,8 @@ async function launch(server, configured, durable) {
   }
 }
 
-function start({ native, home, account, data }, port, durable) {
-  const settings = {
+function start({ native, home, account, data }, port, { durable, settings }) {
+  const all = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     password_encryption: 'scram-sha-256',
@@ -252,17 +254,12 @@ function start({ native, home, account, data }, port, durable) {
     log_min_messages: 'warning',
     timezone: 'UTC',
     log_timezone: 'UTC',
+    ...settings,
   };
   return startChild({
     name: 'PostgreSQL',
     command: join(native, 'bin', 'postgres'),
-    args: [
-      '-D',
-      data,
-      '-p',
-      String(port),
-      ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
-    ],
+    args: ['-D', data, '-p', String(port), ...Object.entries(all).flatMap(([key, value]) => ['-c', `${key}=${value}`])],
     logFile: join(home, 'postgres.log'),
     stopSignal: 'SIGINT',
     cwd: '/',

@@ -57,6 +57,30 @@ describe('Batcher', () => {
     expect(sizes(batches)).toEqual([[1], [2], [3]]);
   });
 
+  it('has one batch more in flight beside small ones', async () => {
+    const { batcher, batches, turn } = held({ overlap: 2, maxItems: () => 3 });
+    void Promise.all([1, 2].map((item) => batcher.add(item)));
+    await turn();
+    void Promise.all([3, 4, 5].map((item) => batcher.add(item)));
+    await turn();
+    void batcher.add(6);
+    await turn();
+    expect(sizes(batches)).toEqual([
+      [1, 2],
+      [3, 4, 5],
+    ]);
+    // Three are in flight: more than are small.
+    batches[0]!.answer();
+    await turn();
+    expect(sizes(batches)).toEqual([
+      [1, 2],
+      [3, 4, 5],
+    ]);
+    batches[1]!.answer();
+    await turn();
+    expect(sizes(batches)).toEqual([[1, 2], [3, 4, 5], [6]]);
+  });
+
   it('caps items: 256 unless told, asked for each batch', async () => {
     const plain = held();
     void Promise.all(Array.from({ length: 300 }, (_, i) => plain.batcher.add(i)));

@@ -18,6 +18,8 @@ export interface BatcherOptions<In, Out> {
   keyOf?: (item: In) => unknown;
   /** Batches in flight at once (default 1). */
   lanes?: number;
+  /** One batch more than `lanes` while not more than so many items are in flight (default 0): whoever answers small batches need not wait for the next. */
+  overlap?: number;
 }
 
 /**
@@ -44,7 +46,7 @@ export class Batcher<In, Out> {
   }
 
   private schedule(): void {
-    if (this.scheduled || this.inFlight >= (this.options.lanes ?? 1) || this.queue.length === 0) return;
+    if (this.scheduled || !this.mayFlush()) return;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
@@ -52,8 +54,14 @@ export class Batcher<In, Out> {
     });
   }
 
+  private mayFlush(): boolean {
+    if (this.queue.length === 0) return false;
+    const { lanes = 1, overlap = 0 } = this.options;
+    return this.inFlight < lanes || (this.inFlight === lanes && this.itemsInFlight <= overlap);
+  }
+
   private flush(): void {
-    if (this.inFlight >= (this.options.lanes ?? 1) || this.queue.length === 0) return;
+    if (!this.mayFlush()) return;
     const batch = this.take();
     this.inFlight++;
     this.itemsInFlight += batch.length;

@@ -6,7 +6,7 @@ import { ROOT } from '../install.mjs';
 import { resolveNatsServer } from '../nats-server.mjs';
 import { startNatsServer } from '../nats.mjs';
 import { freePort } from '../ports.mjs';
-import { startPostgresServer } from '../postgres.mjs';
+import { startBenchDatabase } from './database.mjs';
 import { untilOk, untilPrinted } from './until.mjs';
 
 /** Clusters that have not been stopped yet: an interrupted benchmark leaves nothing behind. */
@@ -64,7 +64,7 @@ class Cluster {
   }
 
   async servers(natsPath, postgresDir, postgresSettings) {
-    const postgres = await startPostgresServer({ dir: postgresDir, durable: true, say: this.say });
+    const postgres = await startBenchDatabase({ dir: postgresDir, say: this.say });
     this.#add('postgres', postgres.child);
     const broker = await startNatsServer({ path: natsPath, dir: join(this.dir, 'nats') });
     this.#add('nats', broker.child);

@@ -10,9 +10,9 @@ import { pathToFileURL } from 'node:url';
 import { startChild } from '../children.mjs';
 import { ROOT } from '../install.mjs';
 import { freePort } from '../ports.mjs';
-import { startPostgresServer } from '../postgres.mjs';
 import { run } from '../run.mjs';
 import { runClient } from './client.mjs';
+import { startBenchDatabase } from './database.mjs';
 import { tail, untilOk, untilPrinted } from './until.mjs';
 
 export const PEERS = join(ROOT, 'bench/peers');
@@ -89,7 +89,7 @@ class Kit {
 
   /** PostgreSQL as our own benchmark has it: fsync, full_page_writes and synchronous_commit on. */
   async postgres() {
-    const { child, url } = await startPostgresServer({ dir: join(this.dir, 'postgres'), durable: true, say: this.say });
+    const { child, url } = await startBenchDatabase({ dir: join(this.dir, 'postgres'), say: this.say });
     this.#children.push(child);
     return { pid: child.pid, url };
   }

@@ -6,6 +6,12 @@ import type { Committed } from '@drover/process-model';
 import { DatabaseClock } from '../lifecycle/database-clock.js';
 
 /**
+ * The store works on one batch of a lane at a time. While batches are small, the next one is already there when it is done (64 in flight: a tenth
+ * more processes a second); large ones are better gathered (2026-11-23, 2 cores).
+ */
+const OVERLAP = 64;
+
+/**
  * The road from the engine to the database: gathers transitions while the previous batch is in flight, one lane for starts and one for
  * steps (one mixed lane was slower), and repeats a batch whose answer did not come: a time-out means unknown, never failed.
  */
@@ -32,6 +38,7 @@ export class Committer {
   private lane(): Batcher<EncodedTransition, Committed> {
     return new Batcher<EncodedTransition, Committed>({
       flush: (batch) => this.send(batch),
+      overlap: OVERLAP,
       bytesOf: ({ row, shape }) => row.length + shape.length,
       // Two transitions of one resource in one statement: the later would see the earlier one's guard fail.
       keyOf: ({ head }) => head.resourceId ?? undefined,
