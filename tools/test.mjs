@@ -7,7 +7,7 @@
  *   npm test -- apps/gateway       further arguments go to vitest
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { preflight } from './lib/preflight.mjs';
 
 const problems = preflight();
@@ -104,16 +104,29 @@ async function runSuite(suite) {
 
 /** A suite that leaves no result (it crashed, or was killed) counts as one failure below. */
 function counts(file) {
-  if (!existsSync(file)) return { passed: 0, failed: 0, skipped: 0 };
+  if (!existsSync(file)) return { passed: 0, failed: 0, skipped: 0, failures: [] };
   const result = JSON.parse(readFileSync(file, 'utf8'));
+  const failures = result.testResults.flatMap(failuresOf);
   return {
+    failures,
     passed: result.numPassedTests,
-    failed: result.numFailedTests,
+    failed: failures.length,
     skipped: result.numPendingTests + result.numTodoTests,
   };
 }
 
+/** The failed tests of one file of vitest's report, a line each. A file that could not be loaded has no tests, but a message. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const line = (what, why) => `${relative(ROOT, name)}: ${what}\n    ${String(why ?? '').split('\n')[0]}`;
+  const failed = assertionResults.filter((test) => test.status === 'failed');
+  if (failed.length === 0 && status === 'failed') return [line('the file itself', message)];
+  return failed.map((test) => line(test.fullName, test.failureMessages[0]));
+}
+
 function summarise(all) {
+  // Once more, at the end: whoever has only the last lines of a run wants these.
+  const failures = all.flatMap((outcome) => outcome.failures);
+  if (failures.length > 0) say(`\n── failed ──\n${failures.join('\n')}`);
   say('\n── summary ──');
   for (const { suite, code, seconds, passed, failed, skipped } of all) {
     say(

@@ -3,6 +3,7 @@ import { Places } from './places.js';
 
 const QUICK = 5;
 const made = (load: Partial<{ busy: number; moving: number; inputMillis: number; inputsOfOne: number }> = {}) => {
+  clock = 0;
   const now = { busy: 0, moving: 0, inputMillis: QUICK, inputsOfOne: 1, ...load };
   return { load: now, places: new Places(512, now) };
 };
