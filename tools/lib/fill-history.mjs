@@ -60,8 +60,8 @@ export async function fillResources(query, { resources, type, state, revision, s
         insert into resource_data (id, created, revision, type, uuid, data)
         select n, now() - interval '30 days', 1, '${type}', gen_random_uuid(), json_build_object('result', '1pi' || n) from number
       )
-      insert into resource (id, revision, data_revision, type, kind, state, transitioning)
-      select n, ${revision}, 1, '${type}', '${type}', '${state}', 'no' from number`);
+      insert into resource (id, revision, data_revision, type, kind, state, resting, transitioning)
+      select n, ${revision}, 1, '${type}', '${type}', '${state}', '${state}', 'no' from number`);
     say(`${to} resources so far`);
   }
   await query('vacuum (analyze) resource, resource_data');

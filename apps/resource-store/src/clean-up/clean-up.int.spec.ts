@@ -79,7 +79,9 @@ describe('what is due to be purged', () => {
   it('comes a page at a time; what is being purged or stuck is passed over and holds nothing up', async () => {
     const ids: number[] = [];
     for (let i = 0; i < 5; i++) ids.push(await gone('removed', 48 - i));
-    await store.sql(`update resource set state = 'purging' where id = any ($1)`, [ids.slice(0, 2)]);
+    await store.sql(`update resource set state = 'purging', resting = 'purging' where id = any ($1)`, [
+      ids.slice(0, 2),
+    ]);
     const seen: number[] = [];
     let after: PurgeCursor | null = null;
     let pages = 0;
@@ -108,8 +110,8 @@ describe('what is due to be purged', () => {
          from generate_series(1, 20000) n`,
     );
     await store.sql(
-      `insert into resource (id, revision, data_revision, type, kind, state, transitioning)
-       select id, 1, 1, type, type, 'active', 'no' from resource_data`,
+      `insert into resource (id, revision, data_revision, type, kind, state, resting, transitioning)
+       select id, 1, 1, type, type, 'active', 'active', 'no' from resource_data`,
     );
     await store.sql('analyze resource, resource_data');
     const values = [['apple', 'volume'], [0, 0], ['-infinity', '-infinity'], [0, 0], 200];
@@ -144,7 +146,7 @@ describe('purged resources', () => {
     const forced = await gone('purged', 32 * 24);
     const removed = await gone('removed', 900 * 24);
     await forgotten();
-    await store.sql(`update resource set state = 'active' where id = $1`, [forced]);
+    await store.sql(`update resource set state = 'active', resting = 'active' where id = $1`, [forced]);
     const { resourceId, processId } = await store.applied(create('creating'));
     await store.sql('update process_live set resource_id = $1 where id = $2', [lively, processId]);
     await housekeeping();
@@ -157,8 +159,8 @@ describe('purged resources', () => {
   it('are deleted in bounded batches until none is left', async () => {
     await store.sql(
       `with r as (
-         insert into resource (id, revision, data_revision, type, kind, state, transitioning)
-         select -n, 1, 1, 'volume', 'volume', 'purged', 'no' from generate_series(1, 2500) n returning id)
+         insert into resource (id, revision, data_revision, type, kind, state, resting, transitioning)
+         select -n, 1, 1, 'volume', 'volume', 'purged', 'purged', 'no' from generate_series(1, 2500) n returning id)
        insert into resource_data (id, created, removed, purged, revision, type, uuid, data)
        select id, now(), now(), now() - interval '40 days', 1, 'volume', 'd' || id, '{}' from r`,
     );
@@ -213,7 +215,7 @@ describe('gates of handlers', () => {
   async function registered(name: string, data: object, state = 'active'): Promise<void> {
     const insert = { ...create().insert!, type: 'externalHandler', kind: 'externalHandler', name, data: data as never };
     const { resourceId } = await store.applied(create(null, { insert }));
-    await store.sql('update resource set state = $2 where id = $1', [resourceId, state]);
+    await store.sql('update resource set state = $2, resting = $2 where id = $1', [resourceId, state]);
   }
 
   it('that tell nothing are deleted; those with a place taken, somebody waiting, or failures are not', async () => {

@@ -80,8 +80,8 @@ describe('the plan of a commit', () => {
 
   it('and made on a full one', async () => {
     await store.sql(
-      `insert into resource (id, revision, data_revision, type, kind, state, transitioning)
-       select n, 1, 1, 'volume', 'volume', 'active', 'no' from generate_series(1, $1::int) n`,
+      `insert into resource (id, revision, data_revision, type, kind, state, resting, transitioning)
+       select n, 1, 1, 'volume', 'volume', 'active', 'active', 'no' from generate_series(1, $1::int) n`,
       [FILLED],
     );
     await store.sql(

@@ -33,7 +33,7 @@ describe('a start that hangs on relations', () => {
     const [outcome] = await first.commit(start);
     expect(outcome).toMatchObject({ outcome: 'conflict', related: true, resource: { id, revision: 1 }, process: null });
     // What is removed, of another type or points elsewhere holds nothing up.
-    await first.sql(`update resource set state = 'removed' where id = $1`, [disk.resourceId]);
+    await first.sql(`update resource set state = 'removed', resting = 'removed' where id = $1`, [disk.resourceId]);
     await first.applied(relating('nic', [`rackId:${id}`]));
     await first.applied(relating('disk', [`rackId:${id}9`, `shelfId:${id}`]));
     expect((await first.commit(start))[0]).toMatchObject({ outcome: 'applied' });
@@ -58,7 +58,7 @@ describe('a start that hangs on relations', () => {
     await first.applied(relating('map', [`guestId:${guest}`], 'removed'));
     const map = await first.applied(relating('map', [`guestId:${guest}`, `hostId:${host}`]));
     expect((await first.commit(removes(host, [many])))[0]).toMatchObject({ related: true });
-    await first.sql(`update resource set state = 'purged' where id = $1`, [guest]);
+    await first.sql(`update resource set state = 'purged', resting = 'purged' where id = $1`, [guest]);
     expect((await first.commit(removes(host, [many])))[0]).toMatchObject({ outcome: 'applied' });
     expect(map.resourceId).toBeGreaterThan(0);
   });
@@ -71,8 +71,8 @@ describe('a start that hangs on relations', () => {
       await other.query(LOCK_RELATIONS.text, [[id % RELATION_LOCKS], [false], false]);
       const [made] = (
         await other.query<{ id: number }>(
-          `insert into resource (id, revision, data_revision, type, kind, state, transitioning)
-           values (nextval('drover_number'), 1, 1, 'disk', 'disk', 'active', 'no') returning id`,
+          `insert into resource (id, revision, data_revision, type, kind, state, resting, transitioning)
+           values (nextval('drover_number'), 1, 1, 'disk', 'disk', 'active', 'active', 'no') returning id`,
         )
       ).rows;
       await other.query(

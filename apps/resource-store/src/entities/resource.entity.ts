@@ -4,7 +4,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** The narrow half of a resource: what transitions change. */
 @Entity('resource')
-@Index('resource_type_state', ['type', 'state'])
+@Index('resource_type_resting', ['type', 'resting'])
 export class ResourceEntity {
   @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'resource_pkey' })
   id: number;
@@ -30,6 +30,10 @@ export class ResourceEntity {
 
   @Column({ type: 'text' })
   state: string;
+
+  /** where no process is live on `state`, the same; else the state before it, or one on the way (ADR 014) */
+  @Column({ type: 'text' })
+  resting: string;
 
   @Column({ type: 'text' })
   transitioning: TransitioningFlag;

@@ -102,6 +102,26 @@ it('references of rows that the version before wrote are filled in', async () =>
   await after.destroy();
 });
 
+it('resources that the version before wrote rest in the state they are in', async () => {
+  await using database = await createDatabase();
+  const before = createDataSource({ ...options(database.url), migrations: MIGRATIONS.slice(0, 2) });
+  await before.initialize();
+  await before.runMigrations();
+  await before.query(
+    `insert into resource (id, revision, data_revision, type, kind, state, transitioning)
+     values (1, 1, 1, 'disk', 'disk', 'active', 'no'), (2, 1, 1, 'disk', 'disk', 'activating', 'yes')`,
+  );
+  await before.destroy();
+  const after = createDataSource(options(database.url));
+  await after.initialize();
+  await after.runMigrations();
+  expect(await rows(after, 'select id, state, resting from resource order by id')).toEqual([
+    { id: 1, state: 'active', resting: 'active' },
+    { id: 2, state: 'activating', resting: 'activating' },
+  ]);
+  await after.destroy();
+});
+
 it('replicas that boot at once migrate once', async () => {
   await using database = await createDatabase();
   const replicas = Array.from({ length: 4 }, () => createDataSource(options(database.url)));

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startStore, type TestStore } from '../testing/start-store.js';
-import { create } from '../testing/transitions.js';
+import { change, create, finish, schedule } from '../testing/transitions.js';
 
 let store: TestStore;
 let processId: number;
@@ -58,6 +58,38 @@ describe('an update that changes no indexed column writes no index entry', () =>
     const { all, hot } = await updates(table, statement);
     expect(all).toBeGreaterThanOrEqual(4);
     expect(hot).toBe(all);
+  });
+
+  it('a resource that starts and comes back to where it rested: two updates of its row, and no index entry', async () => {
+    const { resourceId } = await store.applied(create('creating', { start: null, change: change('inactive') }));
+    // Of this connection, not of a transaction that is rolled back: the commit lanes have their own.
+    const hot = async () => {
+      await store.sql('select pg_stat_force_next_flush()');
+      const [row] = await store.sql<{ all: number; hot: number }>(
+        `select n_tup_upd::int as all, n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'resource'`,
+      );
+      return row!;
+    };
+    const runs = async (toState: string, times: number) => {
+      for (let i = 0; i < times; i++) {
+        const { processId } = await store.applied(schedule(resourceId, { expectStates: ['inactive', 'active'] }));
+        await store.applied(finish(resourceId, processId!, 1, toState));
+      }
+    };
+    const before = await hot();
+    await runs('inactive', 3);
+    const after = await vi.waitFor(
+      async () => {
+        const now = await hot();
+        expect(now.all - before.all).toBe(6);
+        return now;
+      },
+      { timeout: 20_000, interval: 200 },
+    );
+    expect(after.hot - before.hot).toBe(6);
+    await runs('active', 1);
+    await vi.waitFor(async () => expect((await hot()).all - after.all).toBe(2), { timeout: 20_000, interval: 200 });
+    expect((await hot()).hot - after.hot).toBe(1);
   });
 
   it('a wake-up and a state are indexed, knowingly', async () => {

@@ -10,6 +10,7 @@ import {
   HELD_BUT_RESTING,
   LIVE_AND_FINISHED,
   LOST_COMMANDS,
+  RESTING_ELSEWHERE,
   TRANSITIONING_BUT_FREE,
   UNWAKEABLE,
 } from '../sql/invariants.sql.js';
@@ -42,6 +43,7 @@ export class InvariantsService {
       for (const [check, values] of [
         [TRANSITIONING_BUT_FREE, [states, LIMIT]],
         [HELD_BUT_RESTING, [states, LIMIT]],
+        [RESTING_ELSEWHERE, [LIMIT]],
         [UNWAKEABLE, [LIMIT]],
         [LIVE_AND_FINISHED, [LIMIT]],
         [DOUBLY_FINISHED, [LIMIT]],

@@ -52,3 +52,10 @@ export function lookedAt(rows: string, direction: 'asc' | 'desc', limit: string,
     select s.*, (row_number() over (order by s.id ${direction}))::int as place from (${rows} limit ${LOOK_STEP}) s) p
      where p.matches or p.place = ${LOOK_STEP} order by p.id ${direction} limit ${limit}`;
 }
+
+/** The rows of several disjoint queries, each `select … order by id …` with the same columns, in one order. One step looks at no more of any. */
+export function inOrder(direction: 'asc' | 'desc', queries: string[]): string {
+  if (queries.length === 1) return queries[0]!;
+  const parts = queries.map((query) => `(${query} limit ${LOOK_STEP})`);
+  return `select * from (${parts.join(' union all ')}) u order by u.id ${direction}`;
+}

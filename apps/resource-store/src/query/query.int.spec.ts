@@ -168,8 +168,8 @@ describe('a list whose filters match little', () => {
     await store.sql(
       `with n as (select n, case when n = 59990 then 'rare' when n > 59000 then 'removed' else 'inactive' end as state
                     from generate_series(1, 60000) n),
-            r as (insert into resource (id, revision, data_revision, type, kind, state, transitioning)
-                  select 1000000 + n, 1, 1, $1, $1, state, 'no' from n)
+            r as (insert into resource (id, revision, data_revision, type, kind, state, resting, transitioning)
+                  select 1000000 + n, 1, 1, $1, $1, state, state, 'no' from n)
        insert into resource_data (id, created, revision, type, uuid, data)
        select 1000000 + n, now(), 1, $1, 'crate-' || n, jsonb_build_object('color', case when n = 55000 then 'red' else 'grey' end) from n`,
       [type],
@@ -212,6 +212,28 @@ describe('a list whose filters match little', () => {
       { type, state: 'rare', count: 1, more: false },
       { type, state: 'removed', count: 999, more: false },
     ]);
+  });
+
+  it('finds resources on the way by their state, and no longer by the one that they rested in', async () => {
+    const states = async (over: object = {}) => {
+      const of = async (state: string) =>
+        (await crates(equal('state', state), { limit: 2, ...over })).resources.map(({ id }) => id - 1_000_000);
+      return { inactive: await of('inactive'), activating: await of('activating'), active: await of('active') };
+    };
+    const summed = async () =>
+      (await store.bus.request(readSummary, {})).resources.filter((line) => line.type === type && line.count < 10);
+    const { processId } = await store.applied(schedule(1_000_002, { expectType: type }));
+    expect(await states()).toEqual({ inactive: [1, 3], activating: [2], active: [] });
+    expect(await states({ descending: true })).toEqual({ inactive: [59_000, 58_999], activating: [2], active: [] });
+    expect(await states({ afterId: 1_000_001 })).toEqual({ inactive: [3, 4], activating: [2], active: [] });
+    expect(await summed()).toContainEqual({ type, state: 'activating', count: 1, more: false });
+    expect(await crates([...equal('state', 'activating'), ...equal('state', 'inactive')])).toMatchObject({
+      resources: [],
+    });
+    await store.applied(finish(1_000_002, processId!, 1, 'active', { expectType: type }));
+    expect(await states()).toEqual({ inactive: [1, 3], activating: [], active: [2] });
+    expect(await summed()).not.toContainEqual(expect.objectContaining({ state: 'activating' }));
+    expect(await summed()).toContainEqual({ type, state: 'active', count: 1, more: false });
   });
 });
 
@@ -326,10 +348,13 @@ it('the checker finds what is broken', async () => {
   await store.applied(schedule(held.resourceId));
   await store.sql(`update resource set state = 'active' where id = $1`, [held.resourceId]);
   await store.sql(`update process_live set next_wake_at = 'infinity' where resource_id = $1`, [held.resourceId]);
+  const still = await store.applied(create('activating', { start: null }));
+  await store.sql(`update resource set state = 'inactive', resting = 'active' where id = $1`, [still.resourceId]);
   await store.sql('update resource set revision = revision + 1 where id = $1', [broken.resourceId]);
   const { violations } = await store.bus.request(checkInvariants, {});
   expect(violations.join('\n')).toMatch(/is in the transitioning state activating.*no live process/);
   expect(violations.join('\n')).toMatch(/is live, and volume \d+ rests in active/);
+  expect(violations.join('\n')).toMatch(/is in the state inactive and is listed as resting in active, and no live/);
   expect(violations.join('\n')).toMatch(/nothing will ever wake it/);
   expect(violations.join('\n')).toMatch(/the feed of resource \d+/);
 });

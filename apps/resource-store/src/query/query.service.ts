@@ -10,6 +10,7 @@ import type {
   TransitionRow,
 } from '@drover/contracts';
 import { rows } from '@drover/database';
+import { transitioningStates } from '@drover/process-model';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
@@ -19,15 +20,25 @@ import { memberCondition } from '../sql/related.sql.js';
 import { FINISHED_COLUMNS, PROCESS_COLUMNS, RESOURCE_COLUMNS } from '../sql/rows.sql.js';
 import { SUM_LIVE, SUM_RESOURCES } from '../sql/summary.sql.js';
 import { READ_STUCK } from '../sql/why.sql.js';
-import { conditions, knowsAll, Parameters, processColumns, resourceColumns, type FilterColumns } from './filters.js';
+import {
+  conditions,
+  knowsAll,
+  Parameters,
+  processColumns,
+  resourceColumns,
+  type FilterColumn,
+  type FilterColumns,
+} from './filters.js';
 import { fitting } from './fitting.js';
-import { lookedAt, lookThrough } from './look-through.js';
+import { inOrder, lookedAt, lookThrough } from './look-through.js';
 import { ResourceReader } from './resource-reader.js';
 
 /** Rows of one page at most, whatever is asked for. */
 const MAX_PAGE = 3_000;
 /** Of a summary, for each pair of type and state, and of live processes: beyond it a count is a lower bound. */
 const MAX_SUMMED = 10_000;
+/** Live processes whose resources a summary looks at. */
+const MAX_MOVING = 100_000;
 /** Pairs of type and state that a summary names. */
 const MAX_LINES = 1_000;
 
@@ -62,10 +73,13 @@ export class QueryService {
     request: ResourcesRequest,
   ): Promise<{ resources: ResourceRow[]; more: boolean; next: number | null }> {
     const { type, filters, afterId, descending, includeRemoved, relation } = request;
-    const columns = resourceColumns(await this.registry.typeWith(type, (present) => knowsAll(present, filters)));
+    const definition = await this.registry.typeWith(type, (present) => knowsAll(present, filters));
+    const columns = resourceColumns(definition);
     const limit = pageSize(request.limit);
     const direction = descending ? 'desc' : 'asc';
-    const others = filters.filter((filter) => !hasIndex(filter));
+    const state = filters.find(isState);
+    const onTheWay = state !== undefined && transitioningStates(definition, 'state').has(String(state.value));
+    const others = filters.filter((filter) => !hasIndex(filter) && filter !== state);
     const statement = (after: number | null) => {
       const parameters = new Parameters();
       const key = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
@@ -78,21 +92,36 @@ export class QueryService {
       }
       const matches = conditions(others, columns, parameters);
       if (!includeRemoved) matches.push(`r.state not in ('removed', 'purging', 'purged')`);
-      const from = `from resource_data d join resource r on r.id = d.id${allOf(key)} order by d.id ${direction}`;
-      return { parameters, matches, from };
+      const found = (from: string, where: string[], matching: string[] | null): string =>
+        `select ${RESOURCE_COLUMNS}${matching === null ? '' : `, (${matching.join(' and ')}) as matches`}
+           from ${from}${allOf([...key, ...where])} order by d.id ${direction}`;
+      return { parameters, matches, found };
     };
     const plain = async () => {
-      const { parameters, from } = statement(afterId);
-      const list = `select ${RESOURCE_COLUMNS} ${from} limit ${parameters.add(limit + 1)}`;
+      const { parameters, found } = statement(afterId);
+      const list = `${found(RESOURCES, [], null)} limit ${parameters.add(limit + 1)}`;
       return { found: await rows<ResourceRow>(this.dataSource, list, parameters.values), seenTo: null };
     };
     const looked = () =>
       lookThrough<ResourceRow>(limit + 1, afterId, (after, most) => {
-        const { parameters, matches, from } = statement(after);
-        const step = `select ${RESOURCE_COLUMNS}, (${matches.join(' and ')}) as matches ${from}`;
+        const { parameters, matches, found } = statement(after);
+        const parts: string[] = [];
+        if (state === undefined) parts.push(found(RESOURCES, [], matches));
+        else {
+          const is = conditions([state], columns, parameters);
+          parts.push(
+            found(
+              RESOURCES,
+              conditions([state], () => RESTING, parameters),
+              [...is, ...matches],
+            ),
+          );
+          if (onTheWay) parts.push(found(MOVING_RESOURCES, [...is, ...MOVING], ['true', ...matches]));
+        }
+        const step = inOrder(direction, parts);
         return rows(this.dataSource, lookedAt(step, direction, parameters.add(most)), parameters.values);
       });
-    const { found, seenTo } = await (others.length === 0 && includeRemoved ? plain() : looked());
+    const { found, seenTo } = await (filters.every(hasIndex) && includeRemoved ? plain() : looked());
     const { kept: resources, more } = page(found, limit);
     if (more) return { resources, more, next: resources.at(-1)!.id };
     return { resources, more: seenTo !== null, next: seenTo };
@@ -192,7 +221,7 @@ export class QueryService {
 
   async summary(): Promise<Summary> {
     const [resources, live, stuck] = await Promise.all([
-      rows<Summary['resources'][number]>(this.dataSource, SUM_RESOURCES, [MAX_SUMMED, MAX_LINES]),
+      rows<Summary['resources'][number]>(this.dataSource, SUM_RESOURCES, [MAX_SUMMED, MAX_LINES, MAX_MOVING]),
       rows<Summary['live'][number]>(this.dataSource, SUM_LIVE, [MAX_SUMMED]),
       rows<StuckProcess>(this.dataSource, READ_STUCK),
     ]);
@@ -202,7 +231,20 @@ export class QueryService {
 
 /** Such a filter finds its rows by an index, and may look at all of them. */
 const hasIndex = ({ field, modifier, value }: Filter): boolean =>
-  (field === 'uuid' || field === 'state' || field === 'id') && modifier === 'eq' && value !== null;
+  (field === 'uuid' || field === 'id') && modifier === 'eq' && value !== null;
+
+/**
+ * Found by the state that resources rest in, of which some have left it; one in a transitioning state, among those that are live, too: only
+ * they are in another state than they are indexed by (ADR 014).
+ */
+const isState = ({ field, modifier, value }: Filter): boolean =>
+  field === 'state' && modifier === 'eq' && value !== null;
+
+const RESTING: FilterColumn = { sql: 'r.resting', type: 'text' };
+const RESOURCES = 'resource_data d join resource r on r.id = d.id';
+const MOVING_RESOURCES =
+  'process_live p join resource r on r.id = p.resource_id join resource_data d on d.id = p.resource_id';
+const MOVING = ['r.resting <> r.state', 'p.resource_type = r.type', `p.state_field = 'state'`];
 
 const isParent = ({ field, modifier, value }: Filter): boolean =>
   field === 'parentId' && modifier === 'eq' && value !== null;

@@ -57,10 +57,11 @@ described as (
     from ok
 ),
 made as (
-  insert into resource (id, account_id, revision, data_revision, progress, type, kind, state, transitioning, message, regions)
+  insert into resource (id, account_id, revision, data_revision, progress, type, kind, state, resting, transitioning, message, regions)
   select new_res, i_account, 1, 1,
          case when field = 'state' then c_prog end, i_type, i_kind,
          case when field = 'state' then next_state else 'requested' end,
+         case when field = 'state' and start is not true then next_state else 'requested' end,
          case when field = 'state' then coalesce(c_trans, 'no') else 'no' end,
          case when field = 'state' then c_msg end, i_regions
     from ok

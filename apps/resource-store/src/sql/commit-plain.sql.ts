@@ -142,11 +142,11 @@ checked as materialized (
 ),`;
 
 /** The resource moves, and keeps what the handler said. */
-const moves = (which: string): string => `
+const moves = (which: string, rests = ''): string => `
 moved as (
   update resource r
      set revision = r.revision + 1, data_revision = r.data_revision + (ok.c_data is not null)::int,
-         state = ok.next_state, transitioning = ok.c_trans, message = null, progress = null
+         state = ok.next_state,${rests} transitioning = ok.c_trans, message = null, progress = null
     from ok
    where r.id = ok.res${which} and r.id = any (array(select res from ok))
 ),
@@ -159,7 +159,7 @@ wrote as (
 
 /** As COMMIT_ENDS, of a batch of plain ends. */
 const ENDS = `
-with ${held('')}${LIVE}${checked(PLAIN_COLUMNS.ends, 'i.c_to as next_state, i.e_exit, i.e_progress')}${written('pid')}${moves('')}
+with ${held('')}${LIVE}${checked(PLAIN_COLUMNS.ends, 'i.c_to as next_state, i.e_exit, i.e_progress')}${written('pid')}${moves('', ' resting = ok.next_state,')}
 ended as (
   delete from process_live p
    using ok

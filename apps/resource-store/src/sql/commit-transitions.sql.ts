@@ -117,7 +117,7 @@ ok as not materialized (
 }
 
 /** The command, the resource and, where something changes that changes seldom, its data. */
-function resourceWrites({ starts }: Parts): string {
+function resourceWrites({ starts, ends }: Parts): string {
   return `
 commanded as (
   insert into command (id, hash, resource_id, process_id)
@@ -128,6 +128,9 @@ moved as (
      set revision = r.revision + 1,
          data_revision = r.data_revision + ok.writes::int,
          state = case when ok.field = 'state' then ok.next_state else r.state end,
+         -- no process is live on it any more, or none was
+         resting = case when ok.field = 'state'${when(starts, ' and ok.start is not true')} and (${when(ends, 'ok.fin or ')}ok.pid is null and ok.next_state <> r.state)
+                        then ok.next_state else r.resting end,
          transitioning = case when ok.field = 'state' then ok.c_trans else r.transitioning end,
          message = case when ok.field = 'state' then ok.c_msg else r.message end,
          progress = case when ok.field = 'state' then ok.c_prog else r.progress end,

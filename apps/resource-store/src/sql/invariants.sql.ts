@@ -27,6 +27,14 @@ select format('process %s (%s) is live, and %s %s rests in %s of %s', p.id, p.na
  where b.state is null or g.gone
  limit $2`;
 
+/** Lists by state would leave it out. */
+export const RESTING_ELSEWHERE = `
+select format('%s %s is in the state %s and is listed as resting in %s, and no live process holds it', r.type, r.id, r.state, r.resting) as message
+  from resource r
+  left join process_live p on p.resource_id = r.id and p.state_field = 'state'
+ where r.resting <> r.state and p.id is null
+ limit $1`;
+
 export const UNWAKEABLE = `
 select format('process %s (%s) is %s and nothing will ever wake it', id, name, status) as message
   from process_live where next_wake_at = 'infinity' and status not in ('parked', 'held') limit $1`;

@@ -110,10 +110,10 @@ async function fill(): Promise<void> {
       await ensurePartitions(store.dataSource, { name, retentionDays: 30 }, day);
   await client.query('set statement_timeout = 0');
   for (const statement of [
-    `insert into resource (id, revision, data_revision, type, kind, state, transitioning)
-     select n, 3, 1, 'volume', 'volume',
-            case when n % 1000 = 0 then 'error' when n % 50 = 0 then 'removed' when n % 77 = 0 then 'purged' else 'active' end, 'no'
-       from generate_series(1, $1::int) n`,
+    `insert into resource (id, revision, data_revision, type, kind, state, resting, transitioning)
+     select n, 3, 1, 'volume', 'volume', state, state, 'no'
+       from generate_series(1, $1::int) n,
+            lateral (select case when n % 1000 = 0 then 'error' when n % 50 = 0 then 'removed' when n % 77 = 0 then 'purged' else 'active' end) s(state)`,
     `insert into resource_data (id, created, revision, type, uuid, name, data, refs, removed, purged)
      select n, now(), 1, 'volume', 'u' || n, 'v' || n, '{"size": 1}', array['hostId:' || n % 2000],
             case when n % 50 = 0 or n % 77 = 0 then now() - n * interval '1 minute' end,

@@ -166,6 +166,7 @@ export const RARE: Record<string, string> = {
   DELETE_COMMANDS: `${hourly}: by a BRIN index or in the order of the table, 5,000 at a time`,
   DELETE_DEFINITION_VERSIONS: `${hourly}: it reads live work and the definitions`,
   DELETE_GATES: `${hourly}: as many looks as there are gates`,
+  RESTING_ELSEWHERE: checker,
   TRANSITIONING_BUT_FREE: checker,
   HELD_BUT_RESTING: checker,
   UNWAKEABLE: checker,
