@@ -168,3 +168,6 @@ export function processColumns(live: boolean): FilterColumns {
   return (name) =>
     Object.hasOwn(PROCESS_COLUMNS, name) ? PROCESS_COLUMNS[name] : Object.hasOwn(own, name) ? own[name] : undefined;
 }
+
+/** A `where` of all conditions, or nothing. */
+export const allOf = (where: string[]): string => (where.length === 0 ? '' : ` where ${where.join(' and ')}`);

@@ -3,34 +3,24 @@ import type {
   FinishedProcessRow,
   ProcessRow,
   ProcessView,
-  RelationRef,
   ResourceRow,
   StuckProcess,
   Summary,
   TransitionRow,
 } from '@drover/contracts';
 import { rows } from '@drover/database';
-import { transitioningStates } from '@drover/process-model';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { RegistryService } from '../registry/registry.service.js';
 import { millis } from '../sql/columns.sql.js';
-import { memberCondition } from '../sql/related.sql.js';
-import { FINISHED_COLUMNS, PROCESS_COLUMNS, RESOURCE_COLUMNS } from '../sql/rows.sql.js';
+import { FINISHED_COLUMNS, PROCESS_COLUMNS } from '../sql/rows.sql.js';
 import { SUM_LIVE, SUM_RESOURCES } from '../sql/summary.sql.js';
 import { READ_STUCK } from '../sql/why.sql.js';
-import {
-  conditions,
-  knowsAll,
-  Parameters,
-  processColumns,
-  resourceColumns,
-  type FilterColumn,
-  type FilterColumns,
-} from './filters.js';
+import { allOf, conditions, knowsAll, Parameters, processColumns, type FilterColumns } from './filters.js';
 import { fitting } from './fitting.js';
-import { inOrder, lookedAt, lookThrough } from './look-through.js';
+import { lookedAt, lookThrough } from './look-through.js';
+import { ResourcePages, type ResourcesWanted, type Statement } from './resource-pages.js';
 import { ResourceReader } from './resource-reader.js';
 
 /** Rows of one page at most, whatever is asked for. */
@@ -42,14 +32,9 @@ const MAX_MOVING = 100_000;
 /** Pairs of type and state that a summary names. */
 const MAX_LINES = 1_000;
 
-interface ResourcesRequest {
-  type: string;
-  filters: Filter[];
+interface ResourcesRequest extends ResourcesWanted {
   limit: number;
   afterId: number | null;
-  descending: boolean;
-  includeRemoved: boolean;
-  relation?: RelationRef;
 }
 
 /** Reads for people and for the gateway. Nothing here is on the way of a transition. */
@@ -72,56 +57,15 @@ export class QueryService {
   async resources(
     request: ResourcesRequest,
   ): Promise<{ resources: ResourceRow[]; more: boolean; next: number | null }> {
-    const { type, filters, afterId, descending, includeRemoved, relation } = request;
+    const { type, filters, afterId } = request;
     const definition = await this.registry.typeWith(type, (present) => knowsAll(present, filters));
-    const columns = resourceColumns(definition);
+    const pages = new ResourcePages(request, definition);
     const limit = pageSize(request.limit);
-    const direction = descending ? 'desc' : 'asc';
-    const state = filters.find(isState);
-    const onTheWay = state !== undefined && transitioningStates(definition, 'state').has(String(state.value));
-    const others = filters.filter((filter) => !hasIndex(filter) && filter !== state);
-    const statement = (after: number | null) => {
-      const parameters = new Parameters();
-      const key = [`r.type = ${parameters.add(type)}`, `d.type = r.type`];
-      key.push(...conditions(filters.filter(hasIndex), columns, parameters));
-      if (relation !== undefined) key.push(memberCondition(relation, (value) => parameters.add(value)));
-      if (after !== null) {
-        // Of both tables: in a merge join, the one without the condition is read from its beginning.
-        const place = `${descending ? '<' : '>'} ${parameters.add(after)}`;
-        key.push(`d.id ${place}`, `r.id ${place}`);
-      }
-      const matches = conditions(others, columns, parameters);
-      if (!includeRemoved) matches.push(`r.state not in ('removed', 'purging', 'purged')`);
-      const found = (from: string, where: string[], matching: string[] | null): string =>
-        `select ${RESOURCE_COLUMNS}${matching === null ? '' : `, (${matching.join(' and ')}) as matches`}
-           from ${from}${allOf([...key, ...where])} order by d.id ${direction}`;
-      return { parameters, matches, found };
-    };
-    const plain = async () => {
-      const { parameters, found } = statement(afterId);
-      const list = `${found(RESOURCES, [], null)} limit ${parameters.add(limit + 1)}`;
-      return { found: await rows<ResourceRow>(this.dataSource, list, parameters.values), seenTo: null };
-    };
-    const looked = () =>
-      lookThrough<ResourceRow>(limit + 1, afterId, (after, most) => {
-        const { parameters, matches, found } = statement(after);
-        const parts: string[] = [];
-        if (state === undefined) parts.push(found(RESOURCES, [], matches));
-        else {
-          const is = conditions([state], columns, parameters);
-          parts.push(
-            found(
-              RESOURCES,
-              conditions([state], () => RESTING, parameters),
-              [...is, ...matches],
-            ),
-          );
-          if (onTheWay) parts.push(found(MOVING_RESOURCES, [...is, ...MOVING], ['true', ...matches]));
-        }
-        const step = inOrder(direction, parts);
-        return rows(this.dataSource, lookedAt(step, direction, parameters.add(most)), parameters.values);
-      });
-    const { found, seenTo } = await (filters.every(hasIndex) && includeRemoved ? plain() : looked());
+    const read = <Row extends ResourceRow>({ text, values }: Statement): Promise<Row[]> =>
+      rows<Row>(this.dataSource, text, values);
+    const { found, seenTo } = pages.keyed
+      ? { found: await read(pages.whole(afterId, limit + 1)), seenTo: null }
+      : await lookThrough<ResourceRow>(limit + 1, afterId, (after, most) => read(pages.step(after, most)));
     const { kept: resources, more } = page(found, limit);
     if (more) return { resources, more, next: resources.at(-1)!.id };
     return { resources, more: seenTo !== null, next: seenTo };
@@ -229,27 +173,8 @@ export class QueryService {
   }
 }
 
-/** Such a filter finds its rows by an index, and may look at all of them. */
-const hasIndex = ({ field, modifier, value }: Filter): boolean =>
-  (field === 'uuid' || field === 'id') && modifier === 'eq' && value !== null;
-
-/**
- * Found by the state that resources rest in, of which some have left it; one in a transitioning state, among those that are live, too: only
- * they are in another state than they are indexed by (ADR 014).
- */
-const isState = ({ field, modifier, value }: Filter): boolean =>
-  field === 'state' && modifier === 'eq' && value !== null;
-
-const RESTING: FilterColumn = { sql: 'r.resting', type: 'text' };
-const RESOURCES = 'resource_data d join resource r on r.id = d.id';
-const MOVING_RESOURCES =
-  'process_live p join resource r on r.id = p.resource_id join resource_data d on d.id = p.resource_id';
-const MOVING = ['r.resting <> r.state', 'p.resource_type = r.type', `p.state_field = 'state'`];
-
 const isParent = ({ field, modifier, value }: Filter): boolean =>
   field === 'parentId' && modifier === 'eq' && value !== null;
-
-const allOf = (where: string[]): string => (where.length === 0 ? '' : ` where ${where.join(' and ')}`);
 
 function pageSize(limit: number): number {
   return Math.min(Math.max(1, Math.trunc(limit)), MAX_PAGE);
