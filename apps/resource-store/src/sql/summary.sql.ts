@@ -19,15 +19,18 @@ still as (
      select count(*)::int as counted
        from (select from resource r where r.type = p.type and r.resting = p.state and r.state = p.state limit $1 + 1) x) c
 ),
+live as materialized (
+  select resource_id from process_live where state_field = 'state' limit $3 + 1
+),
 moving as (
   select r.type, r.state, count(*)::int as counted
-    from (select resource_id from process_live where state_field = 'state' limit $3) p
+    from live p
     join resource r on r.id = p.resource_id
    where r.state <> r.resting
    group by r.type, r.state
 )
 select type, state, least(sum(counted), $1)::int as count,
-       sum(counted) > $1 or (select count(*) from (select from process_live where state_field = 'state' limit $3 + 1) x) > $3 as more
+       sum(counted) > $1 or (select count(*) from live) > $3 as more
   from (select * from still union all select * from moving) c
  group by type, state
 having sum(counted) > 0
