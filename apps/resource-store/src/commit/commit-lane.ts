@@ -23,7 +23,8 @@ export interface CommitRow {
     | 'refused';
   /** why, when refused */
   refusal?: string;
-  registry_revision: number;
+  /** absent where the transition was applied as a plain one */
+  registry_revision?: number;
   /** the registry revision that this batch made, or null */
   registered: number | null;
   res: number;
@@ -55,7 +56,7 @@ export interface CommitRow {
 /** A commit statement: $1 is the batch, $2 and $3 are lists of its rows' keys, $4 and $5 its shapes. */
 export interface CommitStatement extends Statement {
   keys: readonly [RowKey, RowKey];
-  /** for a batch of plain transitions: the same, shorter */
+  /** for a batch of plain transitions: shorter; it answers those that it applied */
   plain?: Statement;
 }
 
@@ -66,6 +67,8 @@ export interface LaneOptions {
   statement: CommitStatement;
   observe?: (event: { rows: number; millis: number }) => void;
   onFailure?: (error: unknown, rows: number) => void;
+  /** plain rows that the short statement left out */
+  onLeft?: (rows: number) => void;
 }
 
 /** Rows in one batch at most: where the curve of rows per second has flattened (2026-11-22, 2 cores). */
@@ -83,6 +86,8 @@ const MAX_AGAIN = 20;
 export class CommitLane {
   private readonly connection: PinnedConnection;
   private readonly batcher: Batcher<EncodedTransition, CommitRow>;
+  /** a statement that is a transaction by itself */
+  private readonly alone: Run = (statement, values) => this.connection.run(statement, values);
 
   constructor(private readonly options: LaneOptions) {
     this.connection = new PinnedConnection(options.dataSource);
@@ -123,38 +128,75 @@ export class CommitLane {
     return rows.map((_, i) => (twins.has(i) ? ({ verdict: 'again' } as CommitRow) : answers.next().value!));
   }
 
+  /** Plain rows go into the short statement; what that leaves out goes into the full one, which says why. */
+  private async run(rows: EncodedTransition[], started: number): Promise<CommitRow[]> {
+    const { plain } = this.options.statement;
+    if (plain === undefined || !rows.every(({ head }) => head.plain === true) || rows.some(concernsOthers))
+      return this.runFull(rows, started);
+    const applied = await this.untilKnown(rows, started, () => this.applyPlain(plain, rows));
+    if (applied.length === rows.length) return applied.sort(byPosition);
+    const done = new Map(applied.map((row) => [row.n, row]));
+    const left = rows.filter((_, i) => !done.has(i + 1));
+    this.options.onLeft?.(left.length);
+    const others = (await this.runFull(left, started)).values();
+    return rows.map((_, i) => done.get(i + 1) ?? others.next().value!);
+  }
+
   /**
-   * Runs a batch until its outcome is known. Split by halves only when a row is unacceptable; anything else repeats the same batch.
+   * Split by halves only when a row is unacceptable.
    * @returns results in the order of the rows
    */
-  private async run(rows: EncodedTransition[], started: number): Promise<CommitRow[]> {
+  private async runFull(rows: EncodedTransition[], started: number, races = 0): Promise<CommitRow[]> {
+    try {
+      return await this.untilKnown(rows, started, () =>
+        rows.some(concernsOthers)
+          ? this.connection.transaction((run) => this.guarded(run, rows))
+          : this.execute(this.alone, rows),
+      );
+    } catch (error) {
+      if (failureKind(error) !== 'row') throw error;
+      // A uuid, a name or a region that another transaction took at the same moment: the next snapshot sees it.
+      const race = sqlState(error) === '23505' && RACES.has(constraintOf(error) ?? '');
+      return race && races < 3 ? this.runFull(rows, started, races + 1) : this.split(rows, error, started);
+    }
+  }
+
+  /** Repeats the same batch until its outcome is known. @throws what a row, or we, did wrong */
+  private async untilKnown(rows: EncodedTransition[], started: number, work: () => Promise<CommitRow[]>) {
     for (let failures = 0; ; failures++) {
       try {
-        if (rows.some(concernsOthers)) return await this.connection.transaction((run) => this.guarded(run, rows));
-        return await this.execute((statement, values) => this.connection.run(statement, values), rows);
+        return await work();
       } catch (error) {
         this.options.onFailure?.(error, rows.length);
-        const kind = failureKind(error);
-        if (kind === 'fatal') throw error;
-        // A uuid, a name or a region that another transaction took at the same moment: the next snapshot sees it.
-        const race = sqlState(error) === '23505' && RACES.has(constraintOf(error) ?? '') && failures < 3;
-        if (kind === 'row' && !race) return this.split(rows, error, started);
+        if (failureKind(error) !== 'repeat') throw error;
         if (monotonicMillis() - started > GIVE_UP_MILLIS)
           throw new DroverError('Unavailable', 'The database does not answer', { cause: error });
-        if (!race) await sleep(callBackoffMillis(failures, Math.random(), 500));
+        await sleep(callBackoffMillis(failures, Math.random(), 500));
       }
     }
   }
 
+  /** @returns rows that were applied; none where one was written by another transaction meanwhile, or is unacceptable */
+  private async applyPlain(plain: Statement, rows: EncodedTransition[]): Promise<CommitRow[]> {
+    try {
+      return await this.alone<CommitRow>(plain, this.valuesOf(rows));
+    } catch (error) {
+      if (failureKind(error) === 'row') return [];
+      throw error;
+    }
+  }
+
   private async execute(run: Run, rows: EncodedTransition[]): Promise<CommitRow[]> {
+    const results = await run<CommitRow>(this.options.statement, this.valuesOf(rows));
+    if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
+    return results.sort(byPosition);
+  }
+
+  private valuesOf(rows: EncodedTransition[]): unknown[] {
     const batch = `[${rows.map(({ row }) => row).join(',')}]`;
     const { shapes, positions } = shapesOf(rows);
-    const { statement } = this.options;
-    const values = [batch, ...statement.keys.map((key) => keysOf(rows, key)), positions, `[${shapes.join(',')}]`];
-    const plain = statement.plain !== undefined && rows.every(({ head }) => head.plain === true);
-    const results = await run<CommitRow>(plain ? statement.plain! : statement, values);
-    if (results.length !== rows.length) throw new TypeError(`${results.length} outcomes for ${rows.length} rows`);
-    return results.sort((a, b) => a.n - b.n);
+    const keys = this.options.statement.keys.map((key) => keysOf(rows, key));
+    return [batch, ...keys, positions, `[${shapes.join(',')}]`];
   }
 
   /** A batch that concerns other resources, too: what it locks, what it refuses, and what follows from it. */
@@ -182,10 +224,12 @@ export class CommitLane {
       return [{ n: 1, verdict: 'refused', refusal, registered: null } as CommitRow];
     }
     const middle = rows.length >> 1;
-    const left = await this.run(rows.slice(0, middle), started);
-    return left.concat(await this.run(rows.slice(middle), started));
+    const left = await this.runFull(rows.slice(0, middle), started);
+    return left.concat(await this.runFull(rows.slice(middle), started));
   }
 }
+
+const byPosition = (a: CommitRow, b: CommitRow): number => a.n - b.n;
 
 function concernsOthers(row: EncodedTransition): boolean {
   return concernsFamily(row) || concernsRelations(row);

@@ -1,6 +1,8 @@
-import { type CommitTransition, encodeTransition } from '@drover/contracts';
+import { type CommitOutcome, type CommitTransition, encodeTransition } from '@drover/contracts';
 import { uuidv7 } from '@drover/kernel';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { waitFor } from '@drover/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { StoreMetrics } from '../observability/store-metrics.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, fields, finish, schedule, start } from '../testing/transitions.js';
 import { CommitService } from './commit.service.js';
@@ -173,4 +175,106 @@ it('a process goes on, with or without a change of its resource, and out of a pa
   ]);
   expect(outcomes[0]).toMatchObject({ revision: 3, processVersion: 2, state: 'activating' });
   expect(outcomes[1]).toMatchObject({ revision: 2, processVersion: 2 });
+});
+
+/**
+ * Commits a batch while another transaction has written what its statement has seen: it waits, and then finds something else.
+ * @param meanwhile statements of the other transaction
+ */
+async function raced(batch: CommitTransition[], ...meanwhile: string[]): Promise<CommitOutcome[]> {
+  const encoded = batch.map(encodeTransition);
+  expect(encoded.every(({ head }) => head.plain === true)).toBe(true);
+  const other = plain.dataSource.createQueryRunner();
+  await other.startTransaction();
+  for (const statement of meanwhile) await other.query(statement);
+  const committed = plain.get(CommitService).commit(encoded);
+  await waitFor(async () => (await plain.sql(WAITS_FOR_LOCK)).length > 0, { what: 'the commit waits' });
+  await other.commitTransaction();
+  await other.release();
+  return committed;
+}
+
+const WAITS_FOR_LOCK = `
+select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()`;
+
+const feedOf = (resourceId: number): Promise<{ revision: number; to: string }[]> =>
+  plain.sql(`select revision, to_state as "to" from feed where resource_id = $1 order by id`, [resourceId]);
+
+const left = async (): Promise<number> => (await plain.get(StoreMetrics).plainLeft.get()).values[0]?.value ?? 0;
+
+describe('what another transaction writes meanwhile', () => {
+  const step = (resourceId: number, processId: number) =>
+    blank({
+      resourceId,
+      expectType: 'volume',
+      processId,
+      processVersion: 1,
+      change: change('activating', { feedKind: 'changed', data: { n: 1 } }),
+      update: fields({ dispatch: 2, executionCount: 2, status: 'running' }),
+    });
+
+  /** Two resources, each with a process of its own. */
+  async function two(): Promise<{ id: number; processId: number }[]> {
+    const made = (await plain.commit(create(), create())).map((outcome) => applied(outcome).resourceId);
+    const begun = await plain.commit(...made.map((id) => schedule(id)));
+    return begun.map((outcome, i) => ({ id: made[i]!, processId: applied(outcome).processId }));
+  }
+
+  it('a start that was decided on the old revision is refused, one that was not is applied on the new one; the batch loses nothing', async () => {
+    const ids = (await plain.commit(create(), create(), create())).map((outcome) => applied(outcome).resourceId);
+    const [a, b, c] = ids as [number, number, number];
+    const before = await left();
+    const outcomes = await raced(
+      [schedule(a, { expectRevision: 1 }), schedule(b), schedule(c)],
+      `update resource set revision = revision + 1 where id in (${a}, ${b})`,
+    );
+    expect(outcomes).toMatchObject([
+      { outcome: 'conflict', resource: { revision: 2, state: 'requested' } },
+      { outcome: 'applied', revision: 3 },
+      { outcome: 'applied', revision: 2 },
+    ]);
+    expect(await feedOf(a)).toHaveLength(1);
+    expect((await feedOf(b)).map(({ revision }) => revision)).toEqual([1, 3]);
+    expect((await feedOf(c)).map(({ revision }) => revision)).toEqual([1, 2]);
+    expect((await left()) - before).toBe(3);
+  });
+
+  it.each([
+    ['an end', (id: number, processId: number) => finish(id, processId, 1)],
+    ['a step', step],
+  ])('%s of a process that went on is refused, and nothing of it is written', async (_, transition) => {
+    const [a, b] = (await two()) as [{ id: number; processId: number }, { id: number; processId: number }];
+    const outcomes = await raced(
+      [transition(a.id, a.processId), transition(b.id, b.processId)],
+      `update process_live set version = version + 1 where id = ${a.processId}`,
+    );
+    expect(outcomes).toMatchObject([
+      { outcome: 'conflict', resource: { revision: 2, state: 'activating' }, process: { version: 2 } },
+      { outcome: 'applied', revision: 3 },
+    ]);
+    expect(await feedOf(a.id)).toHaveLength(2);
+    expect(await feedOf(b.id)).toHaveLength(3);
+  });
+
+  it('an end on a resource that changed goes on with what is there now', async () => {
+    const [a] = (await two()) as [{ id: number; processId: number }];
+    const data = { seen: true };
+    const outcomes = await raced(
+      [finish(a.id, a.processId, 1, 'active', { change: change('active', { feedKind: 'done', data }) })],
+      `update resource set revision = revision + 1, message = 'busy' where id = ${a.id}`,
+      `update resource_data set data = data || '{"other": 1}' where id = ${a.id}`,
+    );
+    expect(outcomes).toMatchObject([{ outcome: 'applied', revision: 4, state: 'active' }]);
+    const [stored] = await plain.sql<{ data: object }>('select data from resource_data where id = $1', [a.id]);
+    expect(stored!.data).toMatchObject({ seen: true, other: 1 });
+  });
+});
+
+it('a row that no statement can take costs its batch nothing', async () => {
+  const ids = (await plain.commit(create(), create())).map((outcome) => applied(outcome).resourceId);
+  const bad = encodeTransition(schedule(ids[0]!));
+  const outcomes = await plain
+    .get(CommitService)
+    .commit([{ ...bad, row: bad.row.replace(/"res":\d+/, '"res":"x"') }, encodeTransition(schedule(ids[1]!))]);
+  expect(outcomes).toMatchObject([{ outcome: 'refused' }, { outcome: 'applied', revision: 2 }]);
 });

@@ -75,8 +75,23 @@ async function expectAllPinned(): Promise<void> {
   await expectPinned(`"${WAKE_ORPHANS.name}"`, ['{1,2}']);
 }
 
+/** Resources are written by rising number, as all statements lock them: the index gives the order, the batch is only looked up. */
+async function expectInOrder(statement: string): Promise<void> {
+  const plan = nodesOf(await planOfPrepared(client, statement, transitionBatch()));
+  const update = plan.find((node) => node['Node Type'] === 'ModifyTable' && node['Relation Name'] === 'resource')!;
+  const join = nodesOf(update).find((node) => node['Node Type'] === 'Hash Join')!;
+  const [outer] = join.Plans!.filter((node) => node['Parent Relationship'] === 'Outer');
+  expect(outer).toMatchObject({ 'Node Type': 'Index Scan', 'Relation Name': 'resource' });
+}
+
+async function expectAllInOrder(): Promise<void> {
+  for (const { name } of [COMMIT_PLAIN_STARTS, COMMIT_PLAIN_ENDS, COMMIT_PLAIN_STEPS]) await expectInOrder(`"${name}"`);
+}
+
 describe('the plan of a commit', () => {
   it('enters no table but by key, made on an empty database', expectAllPinned);
+
+  it('writes the resources of plain transitions in the order in which others lock them', expectAllInOrder);
 
   it('and made on a full one', async () => {
     await store.sql(
@@ -103,5 +118,6 @@ describe('the plan of a commit', () => {
     await rows(store.dataSource, 'analyze');
     await client.query('discard plans');
     await expectAllPinned();
+    await expectAllInOrder();
   });
 });

@@ -92,7 +92,7 @@ export class CommitService implements OnModuleDestroy {
           return { outcome: 'repeat', resourceId: command.resourceId, processId: command.processId, resource };
         }
         case 'staleRegistry':
-          return { outcome: 'staleRegistry', registryRevision: result.registry_revision };
+          return { outcome: 'staleRegistry', registryRevision: result.registry_revision! };
         case 'notUnique':
           return { outcome: 'notUnique', field: head.kind === 'inserts' ? 'uuid' : 'name' };
         case 'claimed':
@@ -139,6 +139,7 @@ export class CommitService implements OnModuleDestroy {
         this.metrics.batchRows.observe({ lane: name }, count);
         this.metrics.batchSeconds.observe({ lane: name }, millis / 1000);
       },
+      onLeft: (count) => this.metrics.plainLeft.inc({ lane: name }, count),
       onFailure: (error, count) => {
         this.metrics.batchFailures.inc({ lane: name });
         this.log.warn({ lane: name, rows: count, error }, 'a batch failed');

@@ -83,7 +83,10 @@ it('two stores that set the same pause make one of it', async () => {
   expect(await revision()).toBeGreaterThan(before);
 });
 
-it('no decision made before a pause commits after it, not even one whose statement had begun', async () => {
+it.each([
+  ['a plain one', null],
+  ['another one', change(null)],
+])('no decision made before a pause commits after it, not even %s whose statement had begun', async (_, changed) => {
   const [{ resourceId, processId }] = (await live(1, { status: 'ready', wakeMillis: 5_000 })) as [Live];
   const old = await revision();
   const attempt = (version: number) =>
@@ -92,14 +95,16 @@ it('no decision made before a pause commits after it, not even one whose stateme
       resourceId,
       processId,
       processVersion: version,
-      change: change(null),
+      expectType: 'volume',
+      change: changed,
       update: fields({ name: 'volume.create', dispatch: 1 }),
     });
-  // The statement has read the old revision and waits for the row; the pause comes meanwhile.
+  // The statement has read the old revision and waits for a row; the pause comes meanwhile.
   const other = store.dataSource.createQueryRunner();
   await other.connect();
   await other.startTransaction();
   await other.query('select from resource where id = $1 for update', [resourceId]);
+  await other.query('select from process_live where id = $1 for update', [processId]);
   const order: string[] = [];
   const begun = store.commit(attempt(1)).then(([outcome]) => order.push(`attempt ${outcome!.outcome}`));
   await untilWaiting(1);
@@ -143,7 +148,8 @@ it('under load, every attempt that a pause did not let through is refused, and n
         resourceId,
         processId,
         processVersion: 1,
-        change: change(null),
+        expectType: 'volume',
+        change: i % 3 === 0 ? change(null) : null,
         update: fields({ name: 'volume.create', dispatch: 2 }),
       }),
     );

@@ -5,6 +5,7 @@ export class StoreMetrics {
   readonly batchRows: Histogram<'lane'>;
   readonly batchSeconds: Histogram<'lane'>;
   readonly batchFailures: Counter<'lane'>;
+  readonly plainLeft: Counter<'lane'>;
   readonly outcomes: Counter<'outcome'>;
   readonly claimed: Counter;
   readonly relayed: Counter;
@@ -33,6 +34,12 @@ export class StoreMetrics {
     this.batchFailures = new Counter({
       name: 'drover_store_batch_failures_total',
       help: 'Batches that the database refused or did not answer; each is repeated or split',
+      labelNames: ['lane'],
+      registers,
+    });
+    this.plainLeft = new Counter({
+      name: 'drover_store_plain_left_total',
+      help: 'Plain transitions that the short statement left to the full one: refused, or beside one that another transaction was writing',
       labelNames: ['lane'],
       registers,
     });

@@ -5,6 +5,7 @@ import type { TestStore } from './start-store.js';
 export interface PlanNode {
   'Node Type': string;
   'Relation Name'?: string;
+  'Parent Relationship'?: string;
   'Index Cond'?: string;
   'Plan Rows': number;
   'Actual Rows'?: number;
