@@ -7,9 +7,9 @@ import { DatabaseClock } from '../lifecycle/database-clock.js';
 
 /**
  * The store works on one batch of a lane at a time. While batches are small, the next one is already there when it is done (64 in flight: a tenth
- * more processes a second); large ones are better gathered (2026-11-23, 2 cores).
+ * more processes a second); large ones are better gathered here (2026-11-24, 2 cores; docs/adr/003-group-commit.md).
  */
-const OVERLAP = 64;
+const OVERLAP = 40;
 
 /**
  * The road from the engine to the database: gathers transitions while the previous batch is in flight, one lane for starts and one for
