@@ -1,8 +1,8 @@
 import { type CommitOutcome, type CommitTransition, encodeTransition } from '@drover/contracts';
 import { uuidv7 } from '@drover/kernel';
-import { waitFor } from '@drover/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreMetrics } from '../observability/store-metrics.js';
+import { untilWaiting } from '../testing/locks.js';
 import { startStore, type TestStore } from '../testing/start-store.js';
 import { blank, change, create, fields, finish, schedule, start } from '../testing/transitions.js';
 import { CommitService } from './commit.service.js';
@@ -188,14 +188,11 @@ async function raced(batch: CommitTransition[], ...meanwhile: string[]): Promise
   await other.startTransaction();
   for (const statement of meanwhile) await other.query(statement);
   const committed = plain.get(CommitService).commit(encoded);
-  await waitFor(async () => (await plain.sql(WAITS_FOR_LOCK)).length > 0, { what: 'the commit waits' });
+  await untilWaiting(plain, 1);
   await other.commitTransaction();
   await other.release();
   return committed;
 }
-
-const WAITS_FOR_LOCK = `
-select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()`;
 
 const feedOf = (resourceId: number): Promise<{ revision: number; to: string }[]> =>
   plain.sql(`select revision, to_state as "to" from feed where resource_id = $1 order by id`, [resourceId]);

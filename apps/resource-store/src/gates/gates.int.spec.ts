@@ -2,6 +2,7 @@ import type { ProcessRow, WorkRow } from '@drover/contracts';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { DueWorkService } from '../due-work/due-work.service.js';
 import { RegistryService } from '../registry/registry.service.js';
+import { untilWaiting } from '../testing/locks.js';
 import { startTwoStores, type TestStore } from '../testing/start-store.js';
 import { asksFor, blank, change, create, fields, start } from '../testing/transitions.js';
 import { AdmissionsService, type AdmitRequest } from './admissions.service.js';
@@ -107,12 +108,12 @@ it.each([
   await other.query('select from process_live where id = $1 for update', [processId]);
   const order: string[] = [];
   const begun = store.commit(attempt(1)).then(([outcome]) => order.push(`attempt ${outcome!.outcome}`));
-  await untilWaiting(1);
+  await untilWaiting(store, 1);
   const pause = second
     .get(PausesService)
     .set({ scope: 'cluster', operator: null, reason: null })
     .then(() => order.push('pause set'));
-  await untilWaiting(2);
+  await untilWaiting(store, 2);
   await other.commitTransaction();
   await other.release();
   await Promise.all([begun, pause]);
@@ -121,18 +122,6 @@ it.each([
   const { version } = await process(processId);
   expect(await store.commit(attempt(version))).toMatchObject([{ outcome: 'staleRegistry' }]);
 });
-
-/** Until so many sessions of this database wait for a lock. */
-async function untilWaiting(count: number): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    const waiting = await store.sql(
-      `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()`,
-    );
-    if (waiting.length >= count) return;
-    await new Promise((done) => setTimeout(done, 5));
-  }
-  throw new Error('nobody waits for a lock');
-}
 
 it('under load, every attempt that a pause did not let through is refused, and none begins after it', async () => {
   const many = await live(150, { status: 'ready', wakeMillis: 5_000 });

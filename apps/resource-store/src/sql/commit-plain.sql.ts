@@ -42,27 +42,30 @@ with fitting as materialized (
      and (i.cmd = any (array(select id from command where id = any ($3::uuid[])))) is not true${guards}
 ),`;
 
-/** The resource moves, if nobody has written it since it was seen. */
-const moved = (sets: string, which = ''): string => `
-moved as (
-  update resource r
-     set revision = r.revision + 1, state = f.next_state, ${sets}transitioning = f.c_trans, message = null, progress = null
-    from fitting f
-   where r.id = f.res and r.revision = f.revision${which} and r.id = any (array(select res from fitting))
-  returning r.id
-),`;
-
 /** All rows of one relation are in the other, or the statement fails with SQLSTATE 22012 (division by zero). */
 const proof = (written: string, meant: string): string =>
   `1 / ((select count(*) from ${written}) = (select count(*) from ${meant}))::int`;
 
-// Every write waits for the proof: a row of the feed draws its number when its resource's row is held, so the order of one resource's rows is that
+// Every other write waits for the proof: a row of the feed draws its number when its resource's row is held, so the order of one resource's rows is that
 // of their numbers, and no transaction draws one before it has an id of its own (libs/process-model/src/feed/horizon.ts).
 const PROVED = '(select all_of_them from proved) = 1';
 
-const written = (process: string, which = ''): string => `
+/**
+ * The resource moves, if nobody has written it since it was seen; then what all transitions write.
+ * @param process the column that numbers it
+ * @param sets what else changes of the resource
+ * @param which transitions move it
+ */
+const moves = (process: string, sets = '', which = 'true'): string => `
+moved as (
+  update resource r
+     set revision = r.revision + 1, state = f.next_state, ${sets}transitioning = f.c_trans, message = null, progress = null
+    from fitting f
+   where r.id = f.res and r.revision = f.revision and ${which} and r.id = any (array(select res from fitting))
+  returning r.id
+),
 proved as (
-  select ${proof('moved', which === '' ? 'fitting' : `fitting where ${which}`)} as all_of_them
+  select ${proof('moved', `fitting where ${which}`)} as all_of_them
 ),
 commanded as (
   insert into command (id, hash, resource_id, process_id)
@@ -71,7 +74,7 @@ commanded as (
 noted as (
   insert into feed (resource_id, process_id, time, revision, kind, process, state_field, from_state, to_state)
   select res, ${process}, now(), revision + 1, c_kind, c_proc, null, from_state, next_state
-    from fitting where ${which === '' ? '' : `${which} and `}${PROVED}
+    from fitting where ${which} and ${PROVED}
 ),`;
 
 /** What is the same in every answer of a transition that was applied. */
@@ -92,7 +95,7 @@ const STARTS = `${fitting(
      and (i.c_map is null or i.c_map ->> r.state is not null)
      and r.id <> all (array(
            select p.resource_id from process_live p where p.resource_id = any ($2::bigint[]) and p.state_field = 'state'))`,
-)}${moved('')}${written('new_pid')}
+)}${moves('new_pid')}
 started as (
   insert into process_live (id, resource_id, account_id, start_time, next_wake_at, deadline,
                             version, definition_version, dispatch, execution_count, priority, slot, resend,
@@ -129,9 +132,10 @@ const OF_LIVE = `p.id = f.pid and p.version = f.pver and p.resource_id = f.res a
      and p.id = any (array(select pid from fitting)) and ${PROVED}`;
 
 /** As COMMIT_ENDS, of a batch of plain ends. */
-const ENDS = `${fitting(PLAIN_COLUMNS.ends, 'i.pid, i.pver, i.c_data, i.e_exit, i.e_progress, i.c_to as next_state')}${moved(
+const ENDS = `${fitting(PLAIN_COLUMNS.ends, 'i.pid, i.pver, i.c_data, i.e_exit, i.e_progress, i.c_to as next_state')}${moves(
+  'pid',
   `${DATA_REVISION}resting = f.next_state, `,
-)}${written('pid')}${WROTE}
+)}${WROTE}
 ended as (
   delete from process_live p
    using fitting f
@@ -160,7 +164,7 @@ const STEPS = `${fitting(
   `i.pid, i.pver, i.c_data, i.chg, coalesce(i.c_to, r.state) as next_state,
          i.p_name, i.p_status, i.p_slot, i.p_dispatch, i.p_execs, i.p_progress,
          ${fromNow('i.p_dl')} as next_deadline, i.p_wake, i.p_wakedl`,
-)}${moved(DATA_REVISION, ' and f.chg')}${written('pid', 'chg')}${WROTE}
+)}${moves('pid', DATA_REVISION, 'chg')}${WROTE}
 kept as (
   update process_live p
      set version = p.version + 1,

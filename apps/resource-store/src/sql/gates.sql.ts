@@ -5,8 +5,8 @@ const PAUSE_COLUMNS = `scope, ${millis('since')} as since, operator, reason`;
 
 /**
  * Who sets a pause waits for every commit that is under way and keeps new ones from starting until the pause is committed: each commit
- * statement reads `registry`, the plain ones do not even write it, and so holds its table for as long as it runs. Without it, a decision whose
- * statement had read the old revision could commit after the pause.
+ * statement reads `registry` (plain ones only read it), and so holds its table for as long as it runs. Without it, a decision whose statement
+ * had read the old revision could commit after the pause.
  */
 export const LOCK_OUT_COMMITS = `lock table registry in access exclusive mode`;
 
